@@ -1,0 +1,47 @@
+// Numbers and addresses that the admin left to weft: VNIs, port MACs, port addresses. An allocation stays for the life
+// of its object: allocate() keeps every previous one that is still legal, and never hands the same thing out twice.
+#pragma once
+#include "topology/model.hpp"
+#include "topology/parse.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace weft::topology {
+
+/// A port's place in a network. Trunk ports have several: one for `network`, one for each trunk entry.
+struct AttachmentKey {
+    std::string port;
+    std::string network;
+    auto operator<=>(const AttachmentKey&) const = default;
+};
+
+struct AttachmentAddresses {
+    Mac mac;                ///< explicit, else the port's, else allocated from the locally administered 0a:…
+    std::optional<Ip> ip;   ///< explicit or allocated; none on a network without a subnet
+    std::optional<Ip> ip6;  ///< explicit, or EUI-64 in a /64; none without a subnet6 or outside a /64 without `ip6`
+    bool operator==(const AttachmentAddresses&) const = default;
+};
+
+struct Allocations {
+    std::map<std::string, std::uint32_t> vnis;  ///< every vxlan network, explicit ones included
+    std::map<AttachmentKey, AttachmentAddresses> attachments;
+    bool operator==(const Allocations&) const = default;
+};
+
+struct Allocated {
+    Allocations allocations;
+    std::vector<Problem> problems;  ///< exhaustion: which network, how many addresses it has
+};
+
+/// What observation adds: MACs that VMs or the lab bring, for ports whose topology names none.
+using ObservedMacs = std::map<std::string, Mac>;
+
+/// Pure: the same inputs give the same result; previous allocations win over fresh ones, explicit values over both.
+/// Fresh VNIs count up from 4096; a fresh port MAC is derived from the port's name. Addresses follow
+/// docs/topology.md: from dhcp.range, else the subnet, never network, broadcast, gateway, SNAT, floating or reserved.
+/// A port with neither `mac` nor an observed one has a derived MAC, so that it can be programmed before it appears.
+Allocated allocate(const Topology& topology, const Allocations& previous, const ObservedMacs& observed);
+
+}  // namespace weft::topology
