@@ -1,0 +1,93 @@
+// The one table that names every stage. A stage is an OpenFlow table of the same number on the integration bridge; a
+// packet visits stages in rising order. docs/pipeline.md is this table in prose.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace weft::pipeline {
+
+enum class Stage : std::uint8_t {
+    classify = 0,
+    guard = 1,
+    respond = 2,
+    filter_out = 3,
+    nat_in = 4,
+    track = 5,
+    state = 6,
+    egress_groups = 7,
+    route = 8,
+    nexthop = 9,
+    switching = 10,
+    filter_in = 11,
+    ingress_groups = 12,
+    commit = 13,
+    nat_out = 14,
+    output = 15,
+    egress_rules = 20,   ///< beside the stages: called by egress_groups, once per group of the sender
+    ingress_rules = 21,  ///< called by ingress_groups
+};
+
+struct StageInfo {
+    Stage stage;
+    std::string_view name;
+    bool live;  ///< false: no flow is put there yet and packets skip it
+    std::string_view does;
+};
+
+inline constexpr std::array kStages{
+    StageInfo{Stage::classify, "classify", true, "in_port and VLAN, or VXLAN sender and VNI: source port and network"},
+    StageInfo{Stage::guard, "guard", true, "source MAC, IP, ARP and ND; no DHCP server, no RA, nothing to a VTEP"},
+    StageInfo{Stage::respond, "respond", true, "ARP and ND for bound ports answered in the switch"},
+    StageInfo{Stage::filter_out, "filter_out", false, "the source network's ACL, egress entries"},
+    StageInfo{Stage::nat_in, "nat_in", false, "to a public address active here: translated"},
+    StageInfo{Stage::track, "track", false, "connection tracking in the router's zone"},
+    StageInfo{Stage::state, "state", false, "invalid dropped; established under the policy in force passes"},
+    StageInfo{Stage::egress_groups, "egress_groups", false, "the sender's security groups"},
+    StageInfo{Stage::route, "route", false, "longest prefix"},
+    StageInfo{Stage::nexthop, "nexthop", false, "MACs, TTL, MTU, next network"},
+    StageInfo{Stage::switching, "switch", true, "network and MAC: local port, VTEP or uplink; broadcast: groups"},
+    StageInfo{Stage::filter_in, "filter_in", false, "the destination network's ACL, ingress entries"},
+    StageInfo{Stage::ingress_groups, "ingress_groups", false, "the receiver's security groups"},
+    StageInfo{Stage::commit, "commit", false, "connection committed in the router's zone"},
+    StageInfo{Stage::nat_out, "nat_out", false, "at a gateway: translated"},
+    StageInfo{Stage::output, "output", true, "port, VLAN tag, uplink or tunnel"},
+    StageInfo{Stage::egress_rules, "egress_rules", false, "one security group's egress rules"},
+    StageInfo{Stage::ingress_rules, "ingress_rules", false, "one security group's ingress rules"},
+};
+
+/// The OpenFlow table of a stage.
+constexpr std::uint8_t table_of(Stage stage) { return static_cast<std::uint8_t>(stage); }
+
+constexpr const StageInfo& info(Stage stage) {
+    for (const auto& entry : kStages)
+        if (entry.stage == stage) return entry;
+    return kStages.front();
+}
+
+/// The stage itself if it is live, else the next one that is.
+constexpr Stage live_from(Stage stage) {
+    for (const auto& entry : kStages)
+        if (entry.live && entry.stage >= stage) return entry.stage;
+    return Stage::output;
+}
+
+/// Where a packet goes on after `stage`.
+constexpr Stage after(Stage stage) { return live_from(static_cast<Stage>(table_of(stage) + 1)); }
+
+/// Null for a table that is no stage of weft's.
+constexpr const StageInfo* stage_of_table(std::uint8_t table) {
+    for (const auto& entry : kStages)
+        if (table_of(entry.stage) == table) return &entry;
+    return nullptr;
+}
+
+/// By its name in listings ("switch").
+constexpr std::optional<Stage> stage_named(std::string_view name) {
+    for (const auto& entry : kStages)
+        if (entry.name == name) return entry.stage;
+    return std::nullopt;
+}
+
+}  // namespace weft::pipeline
