@@ -19,6 +19,17 @@ using Bytes = std::vector<std::byte>;
 
 enum class Version : std::uint8_t { v14 = 0x05, v15 = 0x06 };
 
+/// Why this flow would not be encoded as it is written, or is refused by every switch: a missing prerequisite (named),
+/// a value outside its field, actions that contradict the match, a message above 64 KiB. invalid.
+Result<void> check(const Flow& flow);
+Result<void> check(const GroupEntry& group);
+Result<void> check(const MeterEntry& meter);
+
+/// The canonical bytes of a flow: an OpenFlow 1.5 FLOW_MOD (add) with transaction id 0.
+Bytes encode(const Flow& flow);
+/// Back from a FLOW_MOD (add) of either version.
+Result<Flow> decode_flow(std::span<const std::byte> bytes);
+
 /// Silences libopenvswitch's logger and builds its lazy tables; call once before any thread uses the codec.
 void initialize_codec();
 
@@ -31,4 +42,4 @@ std::string to_string(const Actions& actions);
 std::string to_string(const GroupEntry& group);
 std::string to_string(const MeterEntry& meter);
 
-}  // namespace weft::openflow
+} // namespace weft::openflow

@@ -22,7 +22,7 @@ struct FlowKeyHash {
 };
 struct FlowDigest {
     FlowKey key;
-    std::uint64_t body = 0;  ///< hash of cookie, flags, timeouts, importance, instructions
+    std::uint64_t body = 0; ///< hash of cookie, flags, timeouts, importance, instructions
 };
 
 /// The digest of a flow as the switch would report it.
@@ -30,11 +30,12 @@ FlowDigest digest(const Flow& flow);
 
 /// What must be sent to turn one set of flows into another. `remove` carries matches: strict deletes need them.
 struct FlowDelta {
-    std::vector<Flow> add;     ///< new keys
-    std::vector<Flow> change;  ///< known key, other body: sent as ADD too, which replaces and keeps traffic flowing
+    std::vector<Flow> add;    ///< new keys
+    std::vector<Flow> change; ///< known key, other body: sent as ADD too, which replaces and keeps traffic flowing
     std::vector<Flow> remove;
     bool empty() const { return add.empty() && change.empty() && remove.empty(); }
     std::size_t size() const { return add.size() + change.size() + remove.size(); }
+    bool operator==(const FlowDelta&) const = default;
 };
 
 /// before → after, by value. Duplicated keys in one list are a broken invariant (assertion).
@@ -44,11 +45,13 @@ struct GroupDelta {
     std::vector<GroupEntry> add, change;
     std::vector<std::uint32_t> remove;
     bool empty() const { return add.empty() && change.empty() && remove.empty(); }
+    bool operator==(const GroupDelta&) const = default;
 };
 struct MeterDelta {
     std::vector<MeterEntry> add, change;
     std::vector<std::uint32_t> remove;
     bool empty() const { return add.empty() && change.empty() && remove.empty(); }
+    bool operator==(const MeterDelta&) const = default;
 };
 GroupDelta diff(std::span<const GroupEntry> before, std::span<const GroupEntry> after);
 MeterDelta diff(std::span<const MeterEntry> before, std::span<const MeterEntry> after);
@@ -66,4 +69,4 @@ class FlowTable {
     std::unordered_map<FlowKey, std::uint64_t, FlowKeyHash> flows_;
 };
 
-}  // namespace weft::openflow
+} // namespace weft::openflow
