@@ -1,0 +1,31 @@
+// The flows of each live stage, one .cpp a stage. Suffixes say which unit a function belongs to:
+//   _host        the host itself: defaults and drops, uplinks and tunnels
+//   _peer        another host that shares a vxlan network with this one
+//   _network     a network that is present on the host
+//   _attachment  a port in such a network, plugged in here or elsewhere
+#pragma once
+#include "fabric/emit.hpp"
+
+namespace weft::fabric {
+
+void classify_host(Emit& emit);
+void classify_peer(Emit& emit, const Ip& vtep);
+void classify_network(Emit& emit, const NetworkCore& network);
+void classify_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
+
+void guard_host(Emit& emit);
+void guard_peer(Emit& emit, const Ip& vtep);
+void guard_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
+
+void respond_host(Emit& emit);
+void respond_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
+
+void switch_host(Emit& emit);
+void switch_network(Emit& emit, const NetworkView& network);
+void switch_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
+
+void output_host(Emit& emit);
+void output_network(Emit& emit, const NetworkCore& network);
+void output_attachment(Emit& emit, const Attachment& attachment);
+
+} // namespace weft::fabric
