@@ -6,8 +6,8 @@
 #pragma once
 #include "base/asio.hpp"
 #include "controller/log.hpp"
+#include "controller/timestamp.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -19,8 +19,8 @@
 namespace weft::controller {
 
 struct Event {
-    std::uint64_t seq = 0; ///< from 1, without gaps, across restarts
-    std::chrono::sys_time<std::chrono::milliseconds> time;
+    std::uint64_t seq = 0; ///< from 1, rising, across restarts
+    Timestamp time;
     std::string kind;   ///< a word to filter by: "host_synced", "topology_applied", "drift_repaired"
     std::string host;   ///< may be empty
     std::string object; ///< "port web1"; may be empty
@@ -30,9 +30,6 @@ struct Event {
 
 /// One object, keys in the order of docs/api.md, no newline.
 std::string to_json(const Event& event);
-
-/// "2024-05-01T12:00:00.123Z"
-std::string iso8601(std::chrono::sys_time<std::chrono::milliseconds> time);
 
 class EventLog {
   public:

@@ -6,11 +6,11 @@
 #pragma once
 #include "base/result.hpp"
 #include "controller/store.hpp"
+#include "controller/timestamp.hpp"
 #include "topology/allocate.hpp"
 #include "topology/model.hpp"
 #include "topology/parse.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -31,7 +31,7 @@ std::string_view name_of(RevisionState state);
 
 struct Revision {
     RevisionNumber number = 0;
-    std::chrono::sys_time<std::chrono::milliseconds> time;
+    Timestamp time;
     std::string source; ///< what the admin named: "demo.toml"
     RevisionState state = RevisionState::in_force;
     std::vector<topology::Source> sources;
@@ -52,13 +52,16 @@ struct State {
 
     const Revision* find(RevisionNumber number) const;
     /// Appends the next revision, in force, the one before superseded; drops the oldest beyond kMaxRevisions.
-    Revision& add_revision(std::string source, std::vector<topology::Source> sources,
-                           std::chrono::sys_time<std::chrono::milliseconds> time);
+    Revision& add_revision(std::string source, std::vector<topology::Source> sources, Timestamp time);
 };
 
 /// The "state" blob. decode() gives revisions without `sources`.
 std::string encode(const State& state);
 Result<State> decode(std::string_view json);
+
+/// A "revision-N" blob.
+std::string encode_sources(const std::vector<topology::Source>& sources);
+Result<std::vector<topology::Source>> decode_sources(std::string_view json);
 
 class StateStore {
   public:

@@ -1,0 +1,233 @@
+// State in JSON. The format number changes when a reader of the old one would misunderstand the new; keys may be added.
+#include "controller/state.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace weft::controller {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+
+template <class T>
+void put(json::object& object, std::string_view key, const std::optional<T>& value) {
+    if (value) object[key] = value->to_string();
+}
+
+json::object port_json(const topology::Port& port) {
+    json::object object{{"name", port.name}, {"network", port.network}, {"vm", port.vm}};
+    put(object, "mac", port.mac);
+    put(object, "ip", port.ip);
+    put(object, "ip6", port.ip6);
+    object["security_groups"] = json::array(port.security_groups.begin(), port.security_groups.end());
+    object["qos"] = port.qos;
+    return object;
+}
+
+/// Reads values out of JSON; the first thing that is not as it should be is remembered and makes the whole a failure.
+/// So the readers below need not test each step.
+class Reader {
+  public:
+    const std::string& wrong() const { return wrong_; }
+    void refuse(std::string_view key) {
+        if (wrong_.empty()) wrong_ = key;
+    }
+
+    const json::object& object(const json::value& value, std::string_view key) {
+        static const json::object kEmpty;
+        if (const auto* found = value.if_object()) return *found;
+        refuse(key);
+        return kEmpty;
+    }
+    const json::value& at(const json::object& object, std::string_view key) {
+        static const json::value kNull;
+        if (const auto* found = object.if_contains(key)) return *found;
+        refuse(key);
+        return kNull;
+    }
+    const json::array& array(const json::object& object, std::string_view key) {
+        static const json::array kEmpty;
+        if (const auto* found = at(object, key).if_array()) return *found;
+        refuse(key);
+        return kEmpty;
+    }
+    std::string text(const json::value& value, std::string_view key) {
+        if (const auto* found = value.if_string()) return std::string(*found);
+        refuse(key);
+        return {};
+    }
+    std::string text(const json::object& object, std::string_view key) { return text(at(object, key), key); }
+    std::uint64_t number(const json::value& value, std::string_view key) {
+        if (value.is_uint64()) return value.get_uint64();
+        if (value.is_int64() && value.get_int64() >= 0) return static_cast<std::uint64_t>(value.get_int64());
+        refuse(key);
+        return 0;
+    }
+    std::uint64_t number(const json::object& object, std::string_view key) { return number(at(object, key), key); }
+    /// An address that may be absent.
+    template <class T>
+    std::optional<T> address(const json::object& object, std::string_view key) {
+        if (!object.contains(key)) return std::nullopt;
+        auto parsed = T::parse(text(object, key));
+        if (!parsed) refuse(key);
+        return parsed;
+    }
+
+  private:
+    std::string wrong_;
+};
+
+Revision read_revision(Reader& reader, const json::object& object) {
+    Revision revision;
+    revision.number = reader.number(object, "number");
+    const auto time = parse_iso8601(reader.text(object, "time"));
+    if (!time) reader.refuse("time");
+    revision.time = time.value_or(Timestamp{});
+    revision.source = reader.text(object, "source");
+    const auto state = reader.text(object, "state");
+    bool known = false;
+    for (const auto candidate : {RevisionState::in_force, RevisionState::superseded, RevisionState::awaiting_confirm,
+                                 RevisionState::rolled_back}) {
+        if (name_of(candidate) != state) continue;
+        revision.state = candidate;
+        known = true;
+    }
+    if (!known) reader.refuse("state");
+    return revision;
+}
+
+void read_allocations(Reader& reader, const json::object& object, topology::Allocations& allocations) {
+    for (const auto& [network, vni] : reader.object(reader.at(object, "vnis"), "vnis")) {
+        allocations.vnis[network] = static_cast<std::uint32_t>(reader.number(vni, "vnis"));
+    }
+    for (const auto& value : reader.array(object, "attachments")) {
+        const auto& attachment = reader.object(value, "attachments");
+        auto& addresses =
+            allocations.attachments[{reader.text(attachment, "port"), reader.text(attachment, "network")}];
+        addresses.mac = reader.address<Mac>(attachment, "mac").value_or(Mac{});
+        addresses.ip = reader.address<Ip>(attachment, "ip");
+        addresses.ip6 = reader.address<Ip>(attachment, "ip6");
+    }
+}
+
+topology::Port read_port(Reader& reader, const json::object& object) {
+    topology::Port port;
+    port.name = reader.text(object, "name");
+    port.network = reader.text(object, "network");
+    port.vm = reader.text(object, "vm");
+    port.mac = reader.address<Mac>(object, "mac");
+    port.ip = reader.address<Ip>(object, "ip");
+    port.ip6 = reader.address<Ip>(object, "ip6");
+    for (const auto& group : reader.array(object, "security_groups")) {
+        port.security_groups.push_back(reader.text(group, "security_groups"));
+    }
+    port.qos = reader.text(object, "qos");
+    return port;
+}
+
+Result<json::value> parse(std::string_view text) {
+    boost::system::error_code ec;
+    auto value = json::parse(json::string_view(text.data(), text.size()), ec);
+    if (ec || !value.is_object()) return fail(ErrorKind::invalid, "the saved state is not JSON: " + ec.message());
+    const auto* format = value.get_object().if_contains("format");
+    if (format == nullptr || !format->is_int64())
+        return fail(ErrorKind::invalid, "the saved state has no format number");
+    if (format->get_int64() != kFormat) {
+        return fail(ErrorKind::invalid,
+                    fmt::format("the saved state has format {}, this weftd reads format {}; install "
+                                "the version of weft that wrote it",
+                                format->get_int64(), kFormat));
+    }
+    return value;
+}
+
+} // namespace
+
+std::string encode(const State& state) {
+    json::array revisions;
+    for (const auto& revision : state.revisions) {
+        revisions.push_back(json::object{{"number", revision.number},
+                                         {"time", iso8601(revision.time)},
+                                         {"source", revision.source},
+                                         {"state", name_of(revision.state)}});
+    }
+    json::object vnis;
+    for (const auto& [network, vni] : state.allocations.vnis)
+        vnis[network] = vni;
+    json::array attachments;
+    for (const auto& [key, addresses] : state.allocations.attachments) {
+        json::object object{{"port", key.port}, {"network", key.network}, {"mac", addresses.mac.to_string()}};
+        put(object, "ip", addresses.ip);
+        put(object, "ip6", addresses.ip6);
+        attachments.push_back(std::move(object));
+    }
+    json::array ports;
+    for (const auto& [name, port] : state.dynamic_ports)
+        ports.push_back(port_json(port));
+    json::object holders;
+    for (const auto& [port, host] : state.holders)
+        holders[port] = host;
+
+    return json::serialize(json::object{
+        {"format", kFormat},
+        {"current", state.current},
+        {"last_number", state.last_number},
+        {"revisions", std::move(revisions)},
+        {"allocations", json::object{{"vnis", std::move(vnis)}, {"attachments", std::move(attachments)}}},
+        {"dynamic_ports", std::move(ports)},
+        {"holders", std::move(holders)},
+    });
+}
+
+Result<State> decode(std::string_view text) {
+    auto value = parse(text);
+    if (!value) return std::unexpected(value.error());
+    const auto& object = value->get_object();
+    Reader reader;
+    State state;
+    state.current = reader.number(object, "current");
+    state.last_number = reader.number(object, "last_number");
+    for (const auto& revision : reader.array(object, "revisions")) {
+        state.revisions.push_back(read_revision(reader, reader.object(revision, "revisions")));
+    }
+    read_allocations(reader, reader.object(reader.at(object, "allocations"), "allocations"), state.allocations);
+    for (const auto& entry : reader.array(object, "dynamic_ports")) {
+        auto port = read_port(reader, reader.object(entry, "dynamic_ports"));
+        state.dynamic_ports.emplace(port.name, port);
+    }
+    for (const auto& [port, host] : reader.object(reader.at(object, "holders"), "holders")) {
+        state.holders[port] = reader.text(host, "holders");
+    }
+    if (!reader.wrong().empty()) {
+        return fail(ErrorKind::invalid, fmt::format("the saved state is damaged: '{}' is missing or of the wrong type; "
+                                                    "restore the state directory from a backup, or empty it and apply "
+                                                    "the topology again",
+                                                    reader.wrong()));
+    }
+    return state;
+}
+
+std::string encode_sources(const std::vector<topology::Source>& sources) {
+    json::array array;
+    for (const auto& source : sources)
+        array.push_back(json::object{{"name", source.name}, {"text", source.text}});
+    return json::serialize(json::object{{"format", kFormat}, {"sources", std::move(array)}});
+}
+
+Result<std::vector<topology::Source>> decode_sources(std::string_view text) {
+    auto value = parse(text);
+    if (!value) return std::unexpected(value.error());
+    Reader reader;
+    std::vector<topology::Source> sources;
+    for (const auto& entry : reader.array(value->get_object(), "sources")) {
+        const auto& object = reader.object(entry, "sources");
+        sources.push_back({reader.text(object, "name"), reader.text(object, "text")});
+    }
+    if (!reader.wrong().empty()) return fail(ErrorKind::invalid, "its text is damaged");
+    return sources;
+}
+
+} // namespace weft::controller
