@@ -21,13 +21,15 @@ std::optional<Mac> Mac::parse(std::string_view text) {
 
 Mac Mac::from_u64(std::uint64_t low48) {
     Mac mac;
-    for (std::size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<std::uint8_t>(low48 >> (40 - 8 * i));
+    for (std::size_t i = 0; i < 6; ++i)
+        mac.bytes[i] = static_cast<std::uint8_t>(low48 >> (40 - 8 * i));
     return mac;
 }
 
 std::uint64_t Mac::to_u64() const {
     std::uint64_t value = 0;
-    for (const auto byte : bytes) value = value << 8 | byte;
+    for (const auto byte : bytes)
+        value = value << 8 | byte;
     return value;
 }
 
@@ -38,7 +40,8 @@ std::string Mac::to_string() const {
 
 Ip Ip::v4(std::uint32_t host_order) {
     Ip ip;
-    for (std::size_t i = 0; i < 4; ++i) ip.bytes_[12 + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+    for (std::size_t i = 0; i < 4; ++i)
+        ip.bytes_[12 + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
     return ip;
 }
 
@@ -65,11 +68,14 @@ std::optional<Ip> Ip::parse(std::string_view text) {
 std::uint32_t Ip::v4() const {
     assert(!v6_);
     std::uint32_t value = 0;
-    for (std::size_t i = 12; i < 16; ++i) value = value << 8 | bytes_[i];
+    for (std::size_t i = 12; i < 16; ++i)
+        value = value << 8 | bytes_[i];
     return value;
 }
 
-bool Ip::is_multicast() const { return v6_ ? bytes_[0] == 0xff : (bytes_[12] & 0xf0) == 0xe0; }
+bool Ip::is_multicast() const {
+    return v6_ ? bytes_[0] == 0xff : (bytes_[12] & 0xf0) == 0xe0;
+}
 
 bool Ip::is_link_local() const {
     return v6_ ? bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80 : bytes_[12] == 169 && bytes_[13] == 254;
@@ -101,7 +107,9 @@ Ip Ip::eui64(const Ip& network, const Mac& mac) {
     return ip;
 }
 
-Ip Ip::link_local(const Mac& mac) { return eui64(v6({0xfe, 0x80}), mac); }
+Ip Ip::link_local(const Mac& mac) {
+    return eui64(v6({0xfe, 0x80}), mac);
+}
 
 std::optional<Prefix> Prefix::parse(std::string_view text) {
     const auto slash = text.find('/');
@@ -136,10 +144,14 @@ Ip with_host_bits(const Prefix& prefix, bool set) {
     return Ip::v4(static_cast<std::uint32_t>(bytes[12]) << 24 | static_cast<std::uint32_t>(bytes[13]) << 16 |
                   static_cast<std::uint32_t>(bytes[14]) << 8 | bytes[15]);
 }
-}  // namespace
+} // namespace
 
-Ip Prefix::network() const { return with_host_bits(*this, false); }
-Ip Prefix::last() const { return with_host_bits(*this, true); }
+Ip Prefix::network() const {
+    return with_host_bits(*this, false);
+}
+Ip Prefix::last() const {
+    return with_host_bits(*this, true);
+}
 
 bool Prefix::contains(const Ip& ip) const {
     return ip.is_v6() == address.is_v6() && Prefix{ip, length}.network() == network();
@@ -149,6 +161,8 @@ bool Prefix::overlaps(const Prefix& other) const {
     return length <= other.length ? contains(other.address) : other.contains(address);
 }
 
-std::string Prefix::to_string() const { return fmt::format("{}/{}", address.to_string(), length); }
+std::string Prefix::to_string() const {
+    return fmt::format("{}/{}", address.to_string(), length);
+}
 
-}  // namespace weft
+} // namespace weft

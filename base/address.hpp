@@ -39,7 +39,7 @@ class Ip {
     const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
     int bits() const { return v6_ ? 128 : 32; }
     bool is_multicast() const;
-    bool is_link_local() const;  ///< fe80::/10 or 169.254/16
+    bool is_link_local() const; ///< fe80::/10 or 169.254/16
     std::string to_string() const;
 
     /// The address `offset` further on; wraps silently at the family's end.
@@ -58,14 +58,14 @@ class Ip {
 /// An address and a length. Host bits may be set; `network()` clears them.
 struct Prefix {
     Ip address;
-    int length = 0;  ///< 0..32 or 0..128
+    int length = 0; ///< 0..32 or 0..128
 
     /// "10.0.0.0/8"; a bare address is a /32 or /128.
     static std::optional<Prefix> parse(std::string_view text);
     static Prefix host(const Ip& ip) { return {ip, ip.bits()}; }
     Ip network() const;
     Ip netmask() const;
-    Ip last() const;  ///< the highest address: IPv4's directed broadcast
+    Ip last() const; ///< the highest address: IPv4's directed broadcast
     bool contains(const Ip& ip) const;
     bool overlaps(const Prefix& other) const;
     bool has_host_bits() const { return network() != address; }
@@ -73,4 +73,4 @@ struct Prefix {
     auto operator<=>(const Prefix&) const = default;
 };
 
-}  // namespace weft
+} // namespace weft

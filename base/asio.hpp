@@ -1,7 +1,7 @@
 // The one spelling of Asio in weft: the alias, the coroutine type and how a wait reports its error.
 #pragma once
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -27,4 +27,4 @@ inline Task<bool> sleep_for(Milliseconds delay) {
     auto [ec] = co_await timer.async_wait(kResult);
     co_return !ec;
 }
-}  // namespace weft
+} // namespace weft

@@ -24,4 +24,4 @@ class Backoff {
     Duration next_;
 };
 
-}  // namespace weft
+} // namespace weft

@@ -7,16 +7,26 @@ namespace weft {
 
 std::string_view name_of(Kind kind) {
     switch (kind) {
-    case Kind::fabric: return "fabric";
-    case Kind::host: return "host";
-    case Kind::network: return "network";
-    case Kind::port: return "port";
-    case Kind::router: return "router";
-    case Kind::gateway: return "gateway";
-    case Kind::floating_ip: return "floating_ip";
-    case Kind::port_forward: return "port_forward";
-    case Kind::security_group: return "security_group";
-    case Kind::qos: return "qos";
+    case Kind::fabric:
+        return "fabric";
+    case Kind::host:
+        return "host";
+    case Kind::network:
+        return "network";
+    case Kind::port:
+        return "port";
+    case Kind::router:
+        return "router";
+    case Kind::gateway:
+        return "gateway";
+    case Kind::floating_ip:
+        return "floating_ip";
+    case Kind::port_forward:
+        return "port_forward";
+    case Kind::security_group:
+        return "security_group";
+    case Kind::qos:
+        return "qos";
     }
     return "unknown";
 }
@@ -30,4 +40,4 @@ ObjectId object_id(Kind kind, std::string_view name) {
     return {id == 0 ? 1 : id};
 }
 
-}  // namespace weft
+} // namespace weft

@@ -9,7 +9,7 @@ namespace weft {
 
 /// What an id or a cookie can name. The values go into cookies on switches: never renumber, only append.
 enum class Kind : std::uint8_t {
-    fabric = 1,  ///< weft itself: what belongs to no object of the topology
+    fabric = 1, ///< weft itself: what belongs to no object of the topology
     host = 2,
     network = 3,
     port = 4,
@@ -36,4 +36,4 @@ ObjectId object_id(Kind kind, std::string_view name);
 /// 64-bit content hash (XXH3), for change detection; not for adversarial input.
 std::uint64_t content_hash(std::string_view bytes, std::uint64_t seed = 0);
 
-}  // namespace weft
+} // namespace weft

@@ -4,6 +4,8 @@
 #pragma once
 #include "base/asio.hpp"
 
+#include <utility>
+
 namespace weft {
 
 class Signal {
@@ -18,12 +20,17 @@ class Signal {
 
     bool raised() const { return raised_; }
 
+    /// Clears without waiting; whether it was raised.
+    bool take() { return std::exchange(raised_, false); }
+
     /// Returns at the next raise (at once if one is pending) and clears it. False after `timeout`.
     /// One waiter at a time.
     Task<bool> wait(SteadyClock::duration timeout = SteadyClock::duration::max()) {
         if (!raised_) {
-            if (timeout == SteadyClock::duration::max()) timer_.expires_at(SteadyClock::time_point::max());
-            else timer_.expires_after(timeout);
+            if (timeout == SteadyClock::duration::max())
+                timer_.expires_at(SteadyClock::time_point::max());
+            else
+                timer_.expires_after(timeout);
             co_await timer_.async_wait(kResult);
         }
         co_return std::exchange(raised_, false);
@@ -34,4 +41,4 @@ class Signal {
     bool raised_ = false;
 };
 
-}  // namespace weft
+} // namespace weft

@@ -9,16 +9,16 @@ namespace weft {
 
 /// What went wrong, by who can do something about it.
 enum class ErrorKind {
-    io,        ///< the connection or a file: retry after a back-off
-    timeout,   ///< no answer within the deadline
-    protocol,  ///< the peer sent what its protocol does not allow: the session ends
-    refused,   ///< the peer understood and said no: repeating the same is pointless
-    invalid,   ///< the caller's input
+    io,       ///< the connection or a file: retry after a back-off
+    timeout,  ///< no answer within the deadline
+    protocol, ///< the peer sent what its protocol does not allow: the session ends
+    refused,  ///< the peer understood and said no: repeating the same is pointless
+    invalid,  ///< the caller's input
 };
 
 struct Error {
     ErrorKind kind = ErrorKind::io;
-    std::string text;  ///< one sentence for an admin, without a trailing full stop
+    std::string text; ///< one sentence for an admin, without a trailing full stop
 
     bool operator==(const Error&) const = default;
 };
@@ -30,4 +30,4 @@ inline std::unexpected<Error> fail(ErrorKind kind, std::string text) {
     return std::unexpected(Error{kind, std::move(text)});
 }
 
-}  // namespace weft
+} // namespace weft

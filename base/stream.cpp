@@ -46,16 +46,26 @@ void set_no_delay(Tcp::socket& socket) {
 }
 void set_no_delay(Local::socket&) {}
 
-std::string peer_of(const Tcp::socket& socket) {
-    error_code ec;
-    auto address = socket.remote_endpoint(ec).address();
-    if (ec) return {};
+std::string text_of(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {
         return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
     }
     return address.to_string();
 }
+std::string peer_of(const Tcp::socket& socket) {
+    error_code ec;
+    const auto end = socket.remote_endpoint(ec);
+    return ec ? std::string() : text_of(end.address());
+}
 std::string peer_of(const Local::socket&) {
+    return {};
+}
+std::string local_of(const Tcp::socket& socket) {
+    error_code ec;
+    const auto end = socket.local_endpoint(ec);
+    return ec ? std::string() : text_of(end.address());
+}
+std::string local_of(const Local::socket&) {
     return {};
 }
 
@@ -83,7 +93,7 @@ template <class Socket>
 class SocketStream final : public Stream {
   public:
     explicit SocketStream(std::shared_ptr<Socket> socket)
-        : socket_(std::move(socket)), peer_address_(peer_of(bottom(*socket_))),
+        : socket_(std::move(socket)), peer_address_(peer_of(bottom(*socket_))), local_address_(local_of(bottom(*socket_))),
           peer_common_name_(common_name_of(*socket_)) {
         set_no_delay(bottom(*socket_));
     }
@@ -110,11 +120,13 @@ class SocketStream final : public Stream {
 
     void close() override { close_now(*socket_); }
     std::string peer_address() const override { return peer_address_; }
+    std::string local_address() const override { return local_address_; }
     std::string peer_common_name() const override { return peer_common_name_; }
 
   private:
     std::shared_ptr<Socket> socket_;
     std::string peer_address_;
+    std::string local_address_;
     std::string peer_common_name_;
 };
 

@@ -14,11 +14,12 @@
 
 namespace weft {
 
-/// Where a stream leads. IPv6 addresses stand in brackets: "tcp:[fd00::1]:6640". A listener's address may be 0.0.0.0 or [::].
+/// Where a stream leads. IPv6 addresses stand in brackets: "tcp:[fd00::1]:6640". A listener's address may be 0.0.0.0 or
+/// [::].
 struct Endpoint {
     enum class Transport { tcp, ssl, unix_socket };
     Transport transport = Transport::tcp;
-    std::string address;  ///< numeric address, or the path of a unix socket
+    std::string address; ///< numeric address, or the path of a unix socket
     std::uint16_t port = 0;
 
     static Result<Endpoint> parse(std::string_view text);
@@ -49,6 +50,8 @@ class Stream {
     virtual void close() = 0;
     /// The peer's numeric address ("192.0.2.1"), empty for a unix socket.
     virtual std::string peer_address() const = 0;
+    /// This end's numeric address, empty for a unix socket.
+    virtual std::string local_address() const { return {}; }
     /// The subject common name of the peer's verified certificate; empty without TLS.
     virtual std::string peer_common_name() const = 0;
 };
@@ -72,4 +75,4 @@ class Listener {
 Result<std::unique_ptr<Listener>> listen(asio::io_context& io, const Endpoint& endpoint,
                                          std::shared_ptr<asio::ssl::context> context);
 
-}  // namespace weft
+} // namespace weft
