@@ -1,6 +1,7 @@
 #include "fabric/bindings.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace weft::fabric {
 namespace {
@@ -75,7 +76,9 @@ std::map<std::string, std::vector<JudgedClaim>> ClaimTable::judge(const topology
 
     std::map<std::string, std::vector<JudgedClaim>> judged;
     for (auto& [port, list] : candidates) {
-        std::ranges::stable_sort(list, std::ranges::greater{}, &Candidate::rank);
+        std::ranges::sort(list, [](const Candidate& a, const Candidate& b) {
+            return std::tie(b.rank, a.judged.host) < std::tie(a.rank, b.judged.host);
+        });
         list.front().judged.holds = true;
         for (auto& candidate : list)
             judged[port].push_back(std::move(candidate.judged));

@@ -15,4 +15,4 @@ namespace weft::pipeline {
 enum class WayIn : std::uint8_t { unknown = 0, local = 1, uplink = 2, tunnel = 3 };
 enum class WayOut : std::uint8_t { local = 0, uplink = 1, tunnel = 2 };
 
-}  // namespace weft::pipeline
+} // namespace weft::pipeline

@@ -25,14 +25,14 @@ enum class Stage : std::uint8_t {
     commit = 13,
     nat_out = 14,
     output = 15,
-    egress_rules = 20,   ///< beside the stages: called by egress_groups, once per group of the sender
-    ingress_rules = 21,  ///< called by ingress_groups
+    egress_rules = 20,  ///< beside the stages: called by egress_groups, once per group of the sender
+    ingress_rules = 21, ///< called by ingress_groups
 };
 
 struct StageInfo {
     Stage stage;
     std::string_view name;
-    bool live;  ///< false: no flow is put there yet and packets skip it
+    bool live; ///< false: no flow is put there yet and packets skip it
     std::string_view does;
 };
 
@@ -58,7 +58,9 @@ inline constexpr std::array kStages{
 };
 
 /// The OpenFlow table of a stage.
-constexpr std::uint8_t table_of(Stage stage) { return static_cast<std::uint8_t>(stage); }
+constexpr std::uint8_t table_of(Stage stage) {
+    return static_cast<std::uint8_t>(stage);
+}
 
 constexpr const StageInfo& info(Stage stage) {
     for (const auto& entry : kStages)
@@ -74,7 +76,9 @@ constexpr Stage live_from(Stage stage) {
 }
 
 /// Where a packet goes on after `stage`.
-constexpr Stage after(Stage stage) { return live_from(static_cast<Stage>(table_of(stage) + 1)); }
+constexpr Stage after(Stage stage) {
+    return live_from(static_cast<Stage>(table_of(stage) + 1));
+}
 
 /// Null for a table that is no stage of weft's.
 constexpr const StageInfo* stage_of_table(std::uint8_t table) {
@@ -90,4 +94,4 @@ constexpr std::optional<Stage> stage_named(std::string_view name) {
     return std::nullopt;
 }
 
-}  // namespace weft::pipeline
+} // namespace weft::pipeline

@@ -6,21 +6,36 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
-#include <variant>
+#include <string_view>
 #include <vector>
 
 namespace weft::topology {
+
+/// Where a key of an object was written; for lists and inline tables also their parts: "hosts[1]", "dhcp.range".
+struct KeyPlace {
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+    bool malformed = false;  ///< parse has already complained, so rules about an absent value keep quiet
+};
+using KeyPlaces = std::map<std::string, KeyPlace, std::less<>>;
 
 /// Where something was written. Never part of an object's value: moving a line changes nothing.
 struct Origin {
     std::string file;
     std::uint32_t line = 0;  ///< 1-based; 0: nowhere (a dynamic object)
     std::uint32_t column = 0;
+    std::shared_ptr<const KeyPlaces> keys;  ///< of the object that begins here; null when it was not written in a file
+
     bool operator==(const Origin&) const { return true; }
     std::string to_string() const;  ///< "demo.toml:41:3"
+    Origin at(std::string_view key) const;  ///< where the value of `key` was written; the object itself if it was not
+    bool wrote(std::string_view key) const;      ///< the key is in the file
+    bool malformed(std::string_view key) const;  ///< the key is in the file with a value that could not be read
 };
 
 enum class Datapath { system, netdev };
@@ -41,12 +56,19 @@ struct AddressRange {
     Ip first;
     Ip last;  ///< inclusive, same family
     bool contains(const Ip& ip) const { return ip.is_v6() == first.is_v6() && first <= ip && ip <= last; }
+    bool overlaps(const AddressRange& other) const {
+        return first.is_v6() == other.first.is_v6() && first <= other.last && other.first <= last;
+    }
+    std::string to_string() const;  ///< "10.0.1.2-10.0.1.9", or the address of a range of one
     auto operator<=>(const AddressRange&) const = default;
 };
 
 struct PortRange {
     std::uint16_t first = 0;
     std::uint16_t last = 0;  ///< inclusive
+    int count() const { return last - first + 1; }
+    bool overlaps(const PortRange& other) const { return first <= other.last && other.first <= last; }
+    std::string to_string() const;  ///< "8000-8010", or "80"
     auto operator<=>(const PortRange&) const = default;
 };
 
@@ -67,6 +89,8 @@ struct Protocol {
     enum class Class { any, icmp, number };
     Class kind = Class::any;
     std::uint8_t number = 0;
+    bool has_ports() const { return kind == Class::number && (number == 6 || number == 17 || number == 132); }
+    std::string to_string() const;  ///< as in the file: "any", "icmp", "tcp", "47"
     auto operator<=>(const Protocol&) const = default;
 };
 

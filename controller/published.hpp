@@ -1,0 +1,31 @@
+// Published: what the supervisor wants every host to be. One immutable value; host agents compare it with what their
+// host has acknowledged and send the difference.
+#pragma once
+#include "base/mailbox.hpp"
+#include "controller/events.hpp"
+#include "controller/log.hpp"
+#include "controller/state.hpp"
+#include "fabric/world.hpp"
+
+namespace weft::controller {
+
+struct Published {
+    fabric::WorldPtr world;
+    RevisionNumber revision = 0;
+    SteadyClock::time_point since;
+};
+
+/// What a host agent tells people through. Both outlive every agent.
+struct Voice {
+    Log& log;
+    EventLog& events;
+
+    /// A log line and an event in the same words.
+    void say(LogLevel level, const std::string& kind, const std::string& host, const std::string& object,
+             const std::string& text) const {
+        log.write(level, object.empty() ? host : host + "/" + object, text);
+        events.add(kind, host, object, text);
+    }
+};
+
+}  // namespace weft::controller

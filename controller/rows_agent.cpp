@@ -1,0 +1,163 @@
+#include "controller/rows_agent.hpp"
+
+#include "base/backoff.hpp"
+#include "controller/failpoint.hpp"
+#include "ovsdb/plan_rows.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace weft::controller {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Milliseconds kConnectTimeout = 5s;
+constexpr Milliseconds kConfigureTimeout = 10s;
+/// Between two repairs of rows, so that weft and whoever fights it for a row do not spin.
+constexpr Milliseconds kRepairPause = 200ms;
+
+std::string with_local_address(std::string target, const std::string& address) {
+    static constexpr std::string_view kPlaceholder = "{local}";
+    if (const auto at = target.find(kPlaceholder); at != std::string::npos)
+        target.replace(at, kPlaceholder.size(), address.find(':') == std::string::npos ? address : "[" + address + "]");
+    return target;
+}
+
+}  // namespace
+
+bool RowsAgent::Wanted::same_as(const Wanted& other) const {
+    return endpoint == other.endpoint && tls == other.tls && host == other.host && controllers == other.controllers &&
+           leaving == other.leaving;
+}
+
+RowsAgent::RowsAgent(asio::io_context& io, std::string host, Voice voice, Observer observer, Changed changed)
+    : io_(io), host_(std::move(host)), voice_(voice), observer_(std::move(observer)), changed_(std::move(changed)),
+      wake_(std::make_shared<Signal>(io.get_executor())) {}
+
+void RowsAgent::start(Wanted wanted) {
+    wanted_ = std::move(wanted);
+    rewanted_ = true;
+    asio::co_spawn(io_, [](auto self) -> Task<void> { co_await self->run(); }(shared_from_this()), asio::detached);
+}
+
+void RowsAgent::want(Wanted wanted) {
+    if (wanted_.same_as(wanted)) return;
+    const bool elsewhere = wanted_.endpoint != wanted.endpoint || wanted_.tls != wanted.tls;
+    wanted_ = std::move(wanted);
+    rewanted_ = true;
+    if (elsewhere && session_) session_->close();
+    wake_->raise();
+}
+
+void RowsAgent::stop() {
+    stopped_ = true;
+    observer_ = [](const fabric::Observation&) {};
+    changed_ = [] {};
+    if (session_) session_->close();
+    wake_->raise();
+}
+
+void RowsAgent::enter(Phase phase, std::string reason) {
+    if (phase == phase_ && reason == reason_) return;
+    if (phase == Phase::refused) voice_.say(LogLevel::error, "rows_refused", host_, "", reason);
+    phase_ = phase;
+    reason_ = std::move(reason);
+    changed_();
+}
+
+ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
+    std::vector<std::string> targets;
+    for (const auto& target : wanted.controllers) targets.push_back(with_local_address(target, local_address_));
+    return fabric::desired_rows(wanted.host, targets);
+}
+
+std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const {
+    if (!session_ || session_->ended()) return std::nullopt;
+    if (wanted.leaving) return ovsdb::cleanup_rows(session_->replica()).changes.size();
+    const auto plan = ovsdb::plan_rows(session_->replica(), rows(wanted));
+    return plan ? plan->changes.size() : 0;
+}
+
+Task<void> RowsAgent::run() {
+    auto self = shared_from_this();
+    Backoff backoff(100ms, 1s);
+    while (!stopped_ && !done_) {
+        auto stream = co_await connect(wanted_.endpoint, wanted_.tls, kConnectTimeout);
+        if (stopped_) break;
+        if (!stream) {
+            enter(Phase::down, fmt::format("OVSDB at {}: {}", wanted_.endpoint.to_string(), stream.error().text));
+        } else {
+            const auto connected = SteadyClock::now();
+            const auto ended = co_await serve(std::move(*stream));
+            session_.reset();
+            observed_.reset();
+            if (stopped_ || done_) break;
+            enter(Phase::down, fmt::format("OVSDB at {}: {}", wanted_.endpoint.to_string(), ended.text));
+            if (SteadyClock::now() - connected > 5s) backoff.reset();
+        }
+        wake_->take();
+        co_await wake_->wait(backoff.next());
+    }
+}
+
+Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
+    local_address_ = stream->local_address();
+    ovsdb::SessionOptions options;
+    options.changed = wake_;
+    auto session = co_await ovsdb::Session::open(std::move(stream), options);
+    if (!session) co_return session.error();
+    session_.emplace(std::move(*session));
+    rewanted_ = true;
+    while (!stopped_ && !session_->ended()) {
+        const auto updated = co_await bring_up_to_date();
+        if (stopped_ || session_->ended()) break;
+        if (!updated && updated.error().kind != ErrorKind::refused && updated.error().kind != ErrorKind::invalid) break;
+        if (done_) co_return Error{ErrorKind::io, "cleaned"};
+        observe(updated);
+        co_await wake_->wait();
+    }
+    co_return session_->ended().value_or(Error{ErrorKind::io, "stopped"});
+}
+
+Task<Result<>> RowsAgent::bring_up_to_date() {
+    for (;;) {
+        const bool repair = !rewanted_;
+        const Wanted wanted = wanted_;
+        auto plan = wanted.leaving ? Result<ovsdb::Transaction>(ovsdb::cleanup_rows(session_->replica()))
+                                   : ovsdb::plan_rows(session_->replica(), rows(wanted));
+        if (!plan) co_return std::unexpected(plan.error());
+        if (plan->empty()) {
+            rewanted_ = !wanted_.same_as(wanted);
+            if (rewanted_) continue;
+            done_ = wanted.leaving;
+            co_return Result<>{};
+        }
+        const auto changes = fmt::format("{}", fmt::join(plan->changes, ", "));
+        if (!repair) enter(Phase::configuring, "rows are being brought up to date");
+        failpoint("rows.planned");
+        const auto applied = co_await session_->transact(std::move(*plan));
+        failpoint("rows.transacted");
+        if (!applied) co_return std::unexpected(applied.error());
+        if (repair) voice_.say(LogLevel::warning, "drift_repaired", host_, "", "rows changed by hand were put back: " + changes);
+        else voice_.log.info(host_, "rows: " + changes);
+        if (applied->next_cfg != 0) {
+            const auto configured = co_await session_->wait_configured(applied->next_cfg, kConfigureTimeout);
+            failpoint("rows.configured");
+            if (!configured && configured.error().kind != ErrorKind::timeout) co_return std::unexpected(configured.error());
+        }
+        if (repair) co_await sleep_for(kRepairPause);
+    }
+}
+
+void RowsAgent::observe(const Result<>& updated) {
+    auto seen = fabric::observe(session_->replica(), wanted_.host);
+    if (!updated) enter(Phase::refused, updated.error().text);
+    else if (!seen.troubles.empty()) enter(Phase::refused, fmt::format("{}", fmt::join(seen.troubles, "; ")));
+    else enter(Phase::configured, "");
+    if (observed_ == seen) return;
+    observed_ = seen;
+    observer_(seen);
+}
+
+}  // namespace weft::controller

@@ -1,0 +1,81 @@
+// RowsAgent: keeps one host's OVSDB equal to the rows weft wants there, and reports what it says. One loop: connect,
+// plan, transact, observe, wait for a change of either side. A row changed by hand is a change like any other.
+//
+// Rules of life: one thread; kept in a shared_ptr, which its coroutine shares. start() once, stop() ends it.
+#pragma once
+#include "base/mailbox.hpp"
+#include "controller/published.hpp"
+#include "fabric/host_rows.hpp"
+#include "ovsdb/session.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace weft::controller {
+
+class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
+  public:
+    enum class Phase {
+        down,        ///< not connected
+        configuring, ///< connected; rows are being brought up to date
+        configured,  ///< the rows are as wanted
+        refused,     ///< something in the way that weft must not touch
+    };
+
+    struct Wanted {
+        Endpoint endpoint;
+        std::shared_ptr<asio::ssl::context> tls;
+        topology::Host host;
+        /// Controller targets; "{local}" in one stands for this end's address of the OVSDB connection.
+        std::vector<std::string> controllers;
+        bool leaving = false;  ///< the host left the topology: take everything of weft's off it, then done()
+        bool same_as(const Wanted& other) const;
+    };
+
+    /// Called with every new observation, after the rows are as wanted (or cannot be).
+    using Observer = std::function<void(const fabric::Observation&)>;
+    /// Called when the phase changed.
+    using Changed = std::function<void()>;
+
+    RowsAgent(asio::io_context& io, std::string host, Voice voice, Observer observer, Changed changed);
+
+    void start(Wanted wanted);
+    void want(Wanted wanted);
+    void stop();
+
+    Phase phase() const { return phase_; }
+    const std::string& reason() const { return reason_; }
+    bool done() const { return done_; }  ///< a leaving host has been cleaned
+    std::uint64_t operations() const { return session_ ? session_->counters().operations : 0; }
+    /// How many rows a change to `wanted` would touch; nothing while the host is down.
+    std::optional<std::size_t> rows_to_change(const Wanted& wanted) const;
+
+  private:
+    Task<void> run();
+    Task<Error> serve(std::unique_ptr<Stream> stream);
+    Task<Result<>> bring_up_to_date();
+    ovsdb::DesiredRows rows(const Wanted& wanted) const;
+    /// Reports what the rows say, after an attempt to bring them up to date.
+    void observe(const Result<>& updated);
+    void enter(Phase phase, std::string reason);
+
+    asio::io_context& io_;
+    std::string host_;
+    Voice voice_;
+    Observer observer_;
+    Changed changed_;
+    std::shared_ptr<Signal> wake_;  ///< the session's changes and the supervisor's
+    Wanted wanted_;
+    bool rewanted_ = false;  ///< wanted_ changed since the rows were last as wanted
+    bool stopped_ = false;
+    bool done_ = false;
+    std::string local_address_;
+    std::optional<ovsdb::Session> session_;
+    std::optional<fabric::Observation> observed_;  ///< last reported in this session
+    Phase phase_ = Phase::down;
+    std::string reason_ = "not connected yet";
+};
+
+}  // namespace weft::controller

@@ -1,0 +1,81 @@
+// SwitchAgent: makes one host's switch equal to the published world, and keeps it so. Start, restart, reconnect, drift
+// and a refused change are one path: read back what the switch holds, diff, send the difference. A change to a switch
+// known to be synced is the difference of two worlds, without a read-back. With nothing changed nothing is sent.
+//
+// Rules of life: one thread; kept in a shared_ptr, which its coroutine shares while a session lasts. stop() ends it.
+#pragma once
+#include "base/mailbox.hpp"
+#include "controller/published.hpp"
+#include "fabric/compile.hpp"
+#include "openflow/session.hpp"
+
+#include <memory>
+#include <string>
+
+namespace weft::controller {
+
+class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
+  public:
+    enum class Phase {
+        absent,   ///< the bridge is not connected
+        waiting,  ///< connected; the host's OVSDB has not been read, so its port numbers are not known
+        syncing,  ///< reading back, or sending
+        synced,   ///< the switch acknowledged the published world
+        refused,  ///< the switch refused a flow; waits for another world
+    };
+
+    SwitchAgent(asio::io_context& io, std::string host, Voice voice);
+
+    /// The world to reach. Cheap when nothing about this host changed.
+    void publish(const Published& target);
+    /// True once the published world holds what this host's OVSDB says.
+    void set_ready(bool ready);
+    /// The bridge dialed in. A session still standing is closed: the bridge has only one.
+    void adopt(std::shared_ptr<openflow::Session> session);
+    void stop();
+
+    Phase phase() const { return phase_; }
+    const std::string& reason() const { return reason_; }
+    RevisionNumber revision() const { return revision_; }  ///< acknowledged
+    std::size_t flows() const { return flows_; }
+    std::size_t groups() const { return groups_; }
+    /// Milliseconds that the switch has been behind the published world; 0 when it is not.
+    std::int64_t lag_ms() const;
+    openflow::SessionCounters counters() const;
+    /// Null while no session stands. Hold it across waits.
+    std::shared_ptr<openflow::Session> session() const { return session_; }
+
+  private:
+    Task<void> serve(std::shared_ptr<openflow::Session> session);
+    Task<void> listen_for_drift(std::shared_ptr<openflow::Session> session);
+    /// Errors (io, timeout, protocol) mean that the session is over; refused that the switch said no.
+    Task<Result<>> read_back_and_sync(openflow::Session& session);
+    Task<Result<>> follow(openflow::Session& session);
+    void acknowledge(const Published& reached);
+    void enter(Phase phase, std::string reason = {});
+    bool behind() const;
+
+    asio::io_context& io_;
+    std::string host_;
+    Voice voice_;
+    Signal wake_;
+    Published target_;
+    bool ready_ = false;
+    bool stopped_ = false;
+    std::shared_ptr<openflow::Session> session_;
+
+    Phase phase_ = Phase::absent;
+    std::string reason_;
+    fabric::WorldPtr have_;         ///< what the switch acknowledged in this session; null: unknown, read back
+    fabric::WorldPtr refused_;      ///< the world that the switch refused: not tried twice
+    bool drifted_ = false;          ///< somebody else changed something
+    RevisionNumber revision_ = 0;
+    SteadyClock::time_point behind_since_;
+    std::size_t flows_ = 0;
+    std::size_t groups_ = 0;
+};
+
+/// One sentence a phase.
+std::string_view sentence(SwitchAgent::Phase phase);
+
+}  // namespace weft::controller

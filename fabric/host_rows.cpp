@@ -1,0 +1,75 @@
+#include "fabric/host_rows.hpp"
+
+#include <fmt/format.h>
+
+namespace weft::fabric {
+namespace {
+
+std::string type_of(const topology::Host& host) {
+    return host.datapath == topology::Datapath::netdev ? "netdev" : "system";
+}
+
+std::uint32_t ofport_of(const ovsdb::Interface& interface) {
+    return interface.ofport && *interface.ofport > 0 ? static_cast<std::uint32_t>(*interface.ofport) : 0;
+}
+
+std::string value_of(const ovsdb::StringMap& map, std::string_view key) {
+    const auto found = map.find(std::string(key));
+    return found == map.end() ? std::string() : found->second;
+}
+
+void observe_own(const ovsdb::Interface& interface, Observation& seen) {
+    if (value_of(interface.external_ids, ovsdb::kRoleKey) == "vxlan") seen.facts.vxlan_ofport = ofport_of(interface);
+    const auto physnet = value_of(interface.external_ids, ovsdb::kUplinkKey);
+    if (!physnet.empty() && ofport_of(interface) != 0) seen.facts.uplinks.emplace(physnet, ofport_of(interface));
+    if (interface.error)
+        seen.troubles.push_back(fmt::format("Open vSwitch could not make port {}: {}", interface.name, *interface.error));
+}
+
+}  // namespace
+
+std::uint64_t datapath_id(const std::string& host) { return object_id(Kind::host, host).value; }
+
+ovsdb::DesiredRows desired_rows(const topology::Host& host, const std::vector<std::string>& controllers) {
+    ovsdb::DesiredRows rows;
+    rows.owner_mark = host.name;
+    rows.bridge.name = host.bridge;
+    rows.bridge.datapath_type = type_of(host);
+    rows.bridge.datapath_id = fmt::format("{:016x}", datapath_id(host.name));
+    rows.bridge.controllers = controllers;
+    if (host.vtep) {
+        ovsdb::DesiredPort vxlan;
+        vxlan.name = ovsdb::kVxlanPort;
+        vxlan.type = "vxlan";
+        vxlan.options = {{"remote_ip", "flow"}, {"key", "flow"}, {"local_ip", host.vtep->to_string()}};
+        vxlan.external_ids = {{std::string(ovsdb::kRoleKey), "vxlan"}};
+        rows.ports.emplace(vxlan.name, std::move(vxlan));
+    }
+    rows.uplinks = host.uplinks;
+    return rows;
+}
+
+Observation observe(const ovsdb::Replica& replica, const topology::Host& host) {
+    Observation seen;
+    seen.facts.vtep = host.vtep;
+    if (const auto* datapath = replica.datapath(type_of(host)))
+        seen.facts.nd_ext = value_of(datapath->capabilities, "nd_ext") == "true";
+    const auto* bridge = replica.named<ovsdb::Bridge>(host.bridge);
+    if (bridge == nullptr) return seen;
+    for (const auto* interface : replica.interfaces_of(*bridge)) {
+        if (ovsdb::mark_of(interface->external_ids) != nullptr) {
+            observe_own(*interface, seen);
+            continue;
+        }
+        Claim claim;
+        claim.interface = interface->name;
+        claim.iface_id = value_of(interface->external_ids, "iface-id");
+        claim.attached_mac = Mac::parse(value_of(interface->external_ids, "attached-mac"));
+        claim.ofport = ofport_of(*interface);
+        claim.error = interface->error.value_or("");
+        if (!claim.iface_id.empty() || claim.attached_mac) seen.claims.push_back(std::move(claim));
+    }
+    return seen;
+}
+
+}  // namespace weft::fabric
