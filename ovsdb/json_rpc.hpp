@@ -57,7 +57,8 @@ using Message = std::variant<Request, Notification, Reply>;
 /// RFC 7047 section 4: what an object is. Error kind protocol.
 Result<Message> decode_message(boost::json::value value);
 
-std::string encode_request(std::uint64_t id, std::string_view method, const boost::json::value& params);
+/// `params` is the JSON text of an array.
+std::string encode_request(std::uint64_t id, std::string_view method, std::string_view params);
 std::string encode_reply(const boost::json::value& id, const boost::json::value& result);
 
 } // namespace weft::ovsdb
