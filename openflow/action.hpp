@@ -73,17 +73,17 @@ struct CtClear {
 struct Nat {
     enum class Kind { restore, source, target };
     Kind kind = Kind::restore;
-    std::optional<Ip> first, last;             ///< address range; required unless restore
-    std::uint16_t port_first = 0, port_last = 0;  ///< 0: any
+    std::optional<Ip> first, last;               ///< address range; required unless restore
+    std::uint16_t port_first = 0, port_last = 0; ///< 0: any
     bool operator==(const Nat&) const = default;
 };
 struct Ct {
     bool commit = false;
     bool force = false;
-    std::variant<std::uint16_t, Field> zone = std::uint16_t{0};  ///< a number, or the low 16 bits of a register
-    std::optional<std::uint8_t> table;                           ///< recirculate here
+    std::variant<std::uint16_t, Field> zone = std::uint16_t{0}; ///< a number, or the low 16 bits of a register
+    std::optional<std::uint8_t> table;                          ///< recirculate here
     std::optional<Nat> nat;
-    std::vector<SetField> exec;  ///< ct_mark, ct_label; needs commit
+    std::vector<SetField> exec; ///< ct_mark, ct_label; needs commit
     bool operator==(const Ct&) const = default;
 };
 /// check_pkt_larger(length)->target[bit]
@@ -102,7 +102,7 @@ struct Conjunction {
 };
 /// controller(max_len=65535,userdata=...,meter_id=...)
 struct Controller {
-    std::string userdata;  ///< raw bytes
+    std::string userdata; ///< raw bytes
     std::optional<std::uint32_t> meter;
     bool operator==(const Controller&) const = default;
 };
@@ -113,16 +113,21 @@ struct Action {
         value;
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, Action>)
-    Action(T&& v) : value(std::forward<T>(v)) {}  // NOLINT(google-explicit-constructor): an action list reads as its actions
+    Action(T&& v)
+        : value(std::forward<T>(v)) {} // NOLINT(google-explicit-constructor): an action list reads as its actions
     bool operator==(const Action&) const = default;
 };
 
 /// Whole-field set, the common case.
-inline SetField set_field(Field field, Bits value) { return {field, value, full_mask(field)}; }
-inline SetField set_field(Field field, const Mac& mac) { return set_field(field, bits(mac)); }
+inline SetField set_field(Field field, Bits value) {
+    return {field, value, full_mask(field)};
+}
+inline SetField set_field(Field field, const Mac& mac) {
+    return set_field(field, bits(mac));
+}
 /// Copies all of `source` to the low bits of `target`.
 inline Move move_field(Field source, Field target) {
     return {source, 0, target, 0, static_cast<std::uint16_t>(width_of(source))};
 }
 
-}  // namespace weft::openflow
+} // namespace weft::openflow

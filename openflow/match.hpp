@@ -1,6 +1,7 @@
 // Match: which packets a flow is for. A sorted list of (field, value, mask), equal exactly when it matches the same
-// packets by the same fields. The named builders set the prerequisites that OpenFlow asks for (a flow with ip_src but no
-// eth_type would be encoded without the address, that is: wider than written); the codec refuses a match that lacks one.
+// packets by the same fields. The named builders set the prerequisites that OpenFlow asks for (a flow with ip_src but
+// no eth_type would be encoded without the address, that is: wider than written); the codec refuses a match that lacks
+// one.
 #pragma once
 #include "openflow/field.hpp"
 
@@ -17,8 +18,8 @@ struct FieldMatch {
 
 /// ct_state bits (ovs-fields(7)).
 namespace ct {
-inline constexpr std::uint32_t kNew = 0x01, kEst = 0x02, kRel = 0x04, kRpl = 0x08, kInv = 0x10, kTrk = 0x20, kSnat = 0x40,
-                               kDnat = 0x80;
+inline constexpr std::uint32_t kNew = 0x01, kEst = 0x02, kRel = 0x04, kRpl = 0x08, kInv = 0x10, kTrk = 0x20,
+                               kSnat = 0x40, kDnat = 0x80;
 }
 
 namespace eth_type {
@@ -30,7 +31,8 @@ inline constexpr std::uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58, kSct
 
 class Match {
   public:
-    /// Sets one field; bits of `value` outside `mask` are cleared; a zero mask removes the field. Replaces an earlier one.
+    /// Sets one field; bits of `value` outside `mask` are cleared; a zero mask removes the field. Replaces an earlier
+    /// one.
     Match& set(Field field, Bits value, Bits mask);
     Match& set(Field field, Bits value) { return set(field, value, full_mask(field)); }
 
@@ -66,7 +68,7 @@ class Match {
     bool operator==(const Match&) const = default;
 
   private:
-    std::vector<FieldMatch> fields_;  ///< sorted by field
+    std::vector<FieldMatch> fields_; ///< sorted by field
 };
 
-}  // namespace weft::openflow
+} // namespace weft::openflow
