@@ -1,0 +1,203 @@
+#include "cli/app.hpp"
+
+#include "cli/commands.hpp"
+#include "cli/completion.hpp"
+#include "topology/form.hpp"
+#include "topology/nearest.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <functional>
+#include <ostream>
+
+namespace weft::cli {
+
+namespace {
+
+/// What the arguments of any command fill in.
+struct Arguments {
+    std::string api;
+    std::string lab;
+    std::string output = "table";
+    bool watch = false;
+    std::string path;
+    std::string timeout;
+    std::string kind;
+    std::string name;
+    std::string shell;
+    FlowFilter flow;
+    EventFilter event;
+};
+
+using Command = std::function<int(Context&)>;
+
+/// The tree of commands. Parsing fills `arguments` and sets `chosen`.
+class CommandLine {
+  public:
+    CommandLine() : app_("weftctl shows, explains and changes the network that weftd runs.", "weftctl") {
+        app_.fallthrough(); // --lab and -o may also stand after the command
+        app_.require_subcommand(1);
+        app_.add_option("--api", arguments.api, "Where weftd answers: unix:PATH or http:ADDRESS:PORT (also: WEFT_API)");
+        app_.add_flag("--lab{default}", arguments.lab,
+                      "The weftd of a lab made by weft-lab; --lab=NAME for one that has a name")
+            ->excludes("--api");
+        app_.add_option("-o,--output", arguments.output, "table for people, json for programs")
+            ->check(CLI::IsMember({"table", "json"}))
+            ->type_name("FORM");
+        app_.footer("weftd is looked for at --api, --lab, WEFT_API, else unix:/run/weft/api.sock.\n"
+                    "Exit status: 0 done, 1 error, 2 the answer is \"no\".\n"
+                    "weftctl COMMAND --help shows examples.");
+        add_topology_commands();
+        add_listings();
+        add_others();
+    }
+
+    CLI::App& app() { return app_; }
+    Arguments arguments;
+    Command chosen;
+
+  private:
+    CLI::App* command(const std::string& name, const std::string& says, const std::string& examples, Command run) {
+        auto* added = app_.add_subcommand(name, says);
+        added->footer("Examples:\n" + examples);
+        added->final_callback([this, run = std::move(run)] { chosen = run; });
+        return added;
+    }
+    void add_path(CLI::App* to) {
+        to->add_option("PATH", arguments.path, "A topology file, or a directory of *.toml")->required()->type_name("");
+    }
+    void add_timeout(CLI::App* to, const std::string& what, const std::string& standard) {
+        to->add_option("--timeout", arguments.timeout, what + ": 30s, 5m; default " + standard)
+            ->type_name("DURATION")
+            ->check([](const std::string& text) {
+                return topology::form::duration(text) ? std::string()
+                                                      : "'" + text + "' is no duration: write 30s or 5m";
+            });
+    }
+    std::chrono::seconds timeout_or(std::chrono::seconds standard) const {
+        return arguments.timeout.empty() ? standard : topology::form::duration(arguments.timeout).value_or(standard);
+    }
+
+    void add_topology_commands() {
+        add_path(command("validate", "Check a topology file, offline: every problem with its place",
+                         "  weftctl validate topology.toml\n  weftctl validate /etc/weft/topology.d -o json",
+                         [this](Context& context) { return validate(context, arguments.path); }));
+        add_path(command("plan", "What applying a topology would change; exit 2 when it would change something",
+                         "  weftctl plan topology.toml\n  weftctl plan topology.toml -o json | jq '.hosts[].flows'",
+                         [this](Context& context) { return plan(context, arguments.path); }));
+        auto* added = command(
+            "apply", "Make the network equal to a topology, and wait for every host that can be reached",
+            "  weftctl apply topology.toml\n  weftctl --lab apply changed.toml --timeout 2m",
+            [this](Context& context) { return apply(context, arguments.path, timeout_or(std::chrono::seconds(60))); });
+        add_path(added);
+        add_timeout(added, "How long to wait for the hosts", "60s");
+        add_timeout(command("wait",
+                            "Return when every host has the current revision; exit 2 and the laggards' names otherwise",
+                            "  weftctl wait\n  weftctl wait --timeout 2m && run-tests",
+                            [this](Context& context) { return wait(context, timeout_or(std::chrono::seconds(30))); }),
+                    "How long to wait", "30s");
+    }
+
+    CLI::App* listing(const std::string& name, const std::string& says, const std::string& examples, Command run) {
+        auto* added = command(name, says, examples, std::move(run));
+        added->add_flag("--watch", arguments.watch, "Again every two seconds, until Ctrl-C");
+        return added;
+    }
+    void add_listings() {
+        listing("status", "Every host: its state, revision, flows, and what was sent to it",
+                "  weftctl status\n  weftctl status --watch", status);
+        listing("hosts", "The hosts and how weft reaches them",
+                "  weftctl hosts\n  weftctl hosts -o json | jq -r '.[].vtep'", hosts);
+        listing("networks", "The networks", "  weftctl networks", networks);
+        listing(
+            "ports", "The ports: where they are plugged in, their addresses and counters",
+            "  weftctl ports\n  weftctl ports --watch\n  weftctl ports -o json | jq '.[] | select(.state != \"up\")'",
+            ports);
+        auto* added = listing("flows", "The live flows of the switches, with what each belongs to",
+                              "  weftctl flows --host kvm1 --stage guard\n  weftctl flows --owner port/web1\n"
+                              "  weftctl flows --drops --watch\n  weftctl flows --host kvm1 --raw",
+                              [this](Context& context) { return flows(context, arguments.flow); });
+        added->add_option("--host", arguments.flow.host, "Only of this host")->type_name("HOST");
+        added->add_option("--owner", arguments.flow.owner, "Only what belongs to this object")->type_name("KIND/NAME");
+        added->add_option("--stage", arguments.flow.stage, "Only of this stage: classify, guard, switch, ...")
+            ->type_name("STAGE");
+        added->add_flag("--drops", arguments.flow.drops, "Only drops, with their reasons");
+        added->add_flag("--raw", arguments.flow.raw, "As the switch says it, without names");
+        added = listing("show", "Everything about one object",
+                        "  weftctl show port web1\n  weftctl show network private1 -o json",
+                        [this](Context& context) { return show(context, arguments.kind, arguments.name); });
+        added
+            ->add_option("KIND", arguments.kind,
+                         "host, network, port, router, gateway, floating_ip, port_forward, security_group or qos")
+            ->required()
+            ->type_name("");
+        added->add_option("NAME", arguments.name, "The object's name")->required()->type_name("");
+    }
+
+    void add_others() {
+        auto* added =
+            command("events", "What the fabric did and when", "  weftctl events -n 20\n  weftctl events --follow",
+                    [this](Context& context) { return events(context, arguments.event); });
+        added->add_flag("-f,--follow", arguments.event.follow, "Go on with those to come, until Ctrl-C");
+        added->add_option("-n,--lines", arguments.event.last, "Only so many of the newest")->type_name("COUNT");
+        added = command("completion", "Print a completion script for a shell", "  source <(weftctl completion bash)",
+                        [this](Context& context) {
+                            context.environment.out << bash_completion(app_);
+                            return kDone;
+                        });
+        added->add_option("SHELL", arguments.shell, "bash")->required()->check(CLI::IsMember({"bash"}))->type_name("");
+        // For the completion script, which has no JSON reader.
+        added = command("names", "", "", [this](Context& context) { return names(context, arguments.kind); });
+        added->group("")
+            ->add_option("KIND", arguments.kind)
+            ->required()
+            ->check(CLI::IsMember({"host", "network", "port"}));
+    }
+
+    CLI::App app_;
+};
+
+/// The first word that is no option, when it is not a command.
+std::string unknown_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+    const auto word = std::ranges::find_if(arguments, [](const auto& argument) { return !argument.starts_with('-'); });
+    if (word == arguments.end() || (word != arguments.begin() && *std::prev(word) == "--api")) return {};
+    topology::Nearest nearest(*word);
+    for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        if (command->get_name() == *word) return {};
+        if (!command->get_group().empty()) nearest.offer(command->get_name());
+    }
+    const auto remedy = nearest.remedy();
+    return "no command '" + *word + "': " + (remedy.empty() ? "weftctl --help lists them" : remedy);
+}
+
+} // namespace
+
+int run(const std::vector<std::string>& arguments, Environment& environment) {
+    CommandLine line;
+    try {
+        line.app().parse(std::vector(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return line.app().exit(error, environment.out, environment.err);
+        auto text = unknown_command(line.app(), arguments);
+        if (text.empty()) text = std::string(error.what()) + "; weftctl --help shows how";
+        environment.err << "weftctl: " << text << '\n';
+        return kError;
+    }
+    const auto& given = line.arguments;
+    const auto optional = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
+    const auto no_color = environment.variables.find("NO_COLOR");
+    Context context{.environment = environment,
+                    .daemon = find_daemon(optional(given.api), optional(given.lab), environment),
+                    .json = given.output == "json",
+                    .colours =
+                        environment.terminal && (no_color == environment.variables.end() || no_color->second.empty()),
+                    .watch = given.watch,
+                    .command = "weftctl"};
+    for (const auto& argument : arguments)
+        context.command += " " + argument;
+    return line.chosen(context);
+}
+
+} // namespace weft::cli

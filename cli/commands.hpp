@@ -1,0 +1,51 @@
+// The commands of weftctl. Each prints to its context and returns the exit code; app.cpp reads the arguments.
+#pragma once
+#include "cli/daemon.hpp"
+#include "cli/environment.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace weft::cli {
+
+struct Context {
+    Environment& environment;
+    Daemon daemon;
+    bool json = false;    ///< -o json
+    bool colours = false; ///< on a terminal, without NO_COLOR
+    bool watch = false;   ///< again every two seconds
+    std::string command;  ///< as typed, for the headline of --watch
+};
+
+struct FlowFilter {
+    std::string host;
+    std::string owner; ///< "kind/name"
+    std::string stage;
+    bool drops = false;
+    bool raw = false;
+};
+
+struct EventFilter {
+    bool follow = false;
+    std::size_t last = 0; ///< only so many of the newest; 0: all
+};
+
+/// "weftctl: TEXT" on the error stream; kError.
+int complain(Context& context, const Error& error);
+
+int validate(Context& context, const std::string& path);
+int plan(Context& context, const std::string& path);
+int apply(Context& context, const std::string& path, std::chrono::seconds timeout);
+int status(Context& context);
+int wait(Context& context, std::chrono::seconds timeout);
+int hosts(Context& context);
+int networks(Context& context);
+int ports(Context& context);
+int flows(Context& context, const FlowFilter& filter);
+int show(Context& context, const std::string& kind, const std::string& name);
+int events(Context& context, const EventFilter& filter);
+/// The names of a kind's objects, one a line, for completion; silent when the daemon is.
+int names(Context& context, const std::string& kind);
+
+} // namespace weft::cli

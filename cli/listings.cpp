@@ -1,0 +1,223 @@
+// Commands that fetch one JSON value and show it: status, hosts, networks, ports, flows, show.
+#include "base/ids.hpp"
+#include "cli/commands.hpp"
+#include "cli/http_client.hpp"
+#include "cli/json_text.hpp"
+#include "topology/nearest.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <ostream>
+#include <sstream>
+
+namespace weft::cli {
+
+namespace json = boost::json;
+using Printer = void (*)(std::ostream&, const json::value&, bool colours);
+
+namespace {
+
+constexpr std::chrono::seconds kWatchInterval{2};
+
+Result<std::string> fetch_text(const Context& context, const std::string& target, Printer print) {
+    auto value = context.daemon.get(target);
+    if (!value) return std::unexpected(value.error());
+    if (context.json) return pretty(*value);
+    std::ostringstream text;
+    print(text, *value, context.colours);
+    return text.str();
+}
+
+int list(Context& context, const std::string& target, Printer print) {
+    auto& environment = context.environment;
+    while (true) {
+        const auto text = fetch_text(context, target, print);
+        if (!context.watch) {
+            if (!text) return complain(context, text.error());
+            environment.out << *text;
+            return kDone;
+        }
+        // The screen is cleared only when the new text is there: no flicker while the daemon thinks. A daemon that is
+        // away is shown as such and asked again: watching a restart is what this is for.
+        if (environment.terminal) {
+            environment.out << "\x1b[H\x1b[2J"
+                            << coloured(fmt::format("every {} s: {}\n\n", kWatchInterval.count(), context.command),
+                                        Colour::dim, context.colours);
+        }
+        environment.out << (text ? *text : "weftctl: " + text.error().text + "\n") << std::flush;
+        if (!environment.pause(kWatchInterval)) return kDone;
+    }
+}
+
+void print_table(std::ostream& out, const Table& table, bool colours, std::string_view none) {
+    if (table.empty()) out << none << '\n';
+    table.print(out, colours);
+}
+
+void print_status(std::ostream& out, const json::value& value, bool colours) {
+    const bool converged = at(value, "converged") == json::value(true);
+    out << "revision " << words_at(value, "revision") << ", "
+        << (converged ? coloured("converged", Colour::green, colours)
+                      : coloured("not converged", Colour::yellow, colours))
+        << "\n\n";
+    print_table(out,
+                table_of(items(at(value, "hosts")), {{"HOST", "name"},
+                                                     {"STATE", "state", false, true},
+                                                     {"REVISION", "revision", true},
+                                                     {"FLOWS", "flows", true},
+                                                     {"LAG MS", "lag_ms", true},
+                                                     {"FLOW MODS", "sent.flow_mods", true},
+                                                     {"GROUP MODS", "sent.group_mods", true},
+                                                     {"METER MODS", "sent.meter_mods", true},
+                                                     {"OVSDB OPS", "sent.ovsdb_ops", true},
+                                                     {"REASON", "reason"}}),
+                colours, "no hosts: apply a topology that has some");
+}
+
+void print_hosts(std::ostream& out, const json::value& value, bool colours) {
+    print_table(out,
+                table_of(items(value), {{"NAME", "name"},
+                                        {"STATE", "state", false, true},
+                                        {"REVISION", "revision", true},
+                                        {"PORTS", "ports", true},
+                                        {"FLOWS", "flows", true},
+                                        {"VTEP", "vtep"},
+                                        {"BRIDGE", "bridge"},
+                                        {"DATAPATH", "datapath"},
+                                        {"OVSDB", "ovsdb"},
+                                        {"REASON", "reason"}}),
+                colours, "no hosts");
+}
+
+void print_networks(std::ostream& out, const json::value& value, bool colours) {
+    print_table(out,
+                table_of(items(value), {{"NAME", "name"},
+                                        {"KIND", "kind"},
+                                        {"VNI", "vni", true},
+                                        {"VLAN", "vlan", true},
+                                        {"PHYSNET", "physnet"},
+                                        {"SUBNET", "subnet"},
+                                        {"SUBNET6", "subnet6"},
+                                        {"MTU", "mtu", true},
+                                        {"PORTS", "ports", true},
+                                        {"HOSTS", "hosts"}}),
+                colours, "no networks");
+}
+
+void print_ports(std::ostream& out, const json::value& value, bool colours) {
+    auto rows = items(value);
+    for (auto& row : rows) {
+        // A trunk's entries in a cell: "office:100,lab:200".
+        json::array trunk;
+        for (const auto& entry : items(at(row, "trunk"))) {
+            trunk.emplace_back(words_at(entry, "network") + ":" + words_at(entry, "vlan"));
+        }
+        if (row.is_object()) row.get_object()["trunk"] = std::move(trunk);
+    }
+    print_table(out,
+                table_of(rows, {{"NAME", "name"},
+                                {"NETWORK", "network"},
+                                {"STATE", "state", false, true},
+                                {"HOST", "host"},
+                                {"INTERFACE", "interface"},
+                                {"OFPORT", "ofport", true},
+                                {"MAC", "mac"},
+                                {"IPS", "ips"},
+                                {"TRUNK", "trunk"},
+                                {"RX PACKETS", "rx_packets", true},
+                                {"TX PACKETS", "tx_packets", true}}),
+                colours, "no ports");
+}
+
+void print_flows(std::ostream& out, const json::value& value, bool colours) {
+    print_table(out,
+                table_of(items(value), {{"HOST", "host"},
+                                        {"TABLE", "table", true},
+                                        {"STAGE", "stage"},
+                                        {"PRIORITY", "priority", true},
+                                        {"PACKETS", "packets", true},
+                                        {"BYTES", "bytes", true},
+                                        {"OWNER", "owner"},
+                                        {"REASON", "reason"},
+                                        {"MATCH", "match"},
+                                        {"ACTIONS", "actions"}}),
+                colours, "no flows");
+}
+
+/// In the words of `ovs-ofctl dump-flows`, under a line for each host.
+void print_raw_flows(std::ostream& out, const json::value& value, bool colours) {
+    std::string host;
+    for (const auto& flow : items(value)) {
+        if (const auto name = printable(words_at(flow, "host")); name != host) {
+            out << coloured("# " + name, Colour::bold, colours) << '\n';
+            host = name;
+        }
+        const auto match = printable(words_at(flow, "match"));
+        out << fmt::format("table={}, n_packets={}, n_bytes={}, priority={}{}{} actions={}\n", words_at(flow, "table"),
+                           words_at(flow, "packets"), words_at(flow, "bytes"), words_at(flow, "priority"),
+                           match.empty() ? "" : ",", match, printable(words_at(flow, "actions")));
+    }
+}
+
+void print_anything(std::ostream& out, const json::value& value, bool colours) {
+    if (const auto* object = value.if_object())
+        print_object(out, *object, colours);
+    else
+        out << printable(words(value)) << '\n';
+}
+
+} // namespace
+
+int complain(Context& context, const Error& error) {
+    context.environment.err << "weftctl: " << error.text << '\n';
+    return kError;
+}
+
+int status(Context& context) {
+    return list(context, "/v1/status", print_status);
+}
+int hosts(Context& context) {
+    return list(context, "/v1/hosts", print_hosts);
+}
+int networks(Context& context) {
+    return list(context, "/v1/networks", print_networks);
+}
+int ports(Context& context) {
+    return list(context, "/v1/ports", print_ports);
+}
+
+int flows(Context& context, const FlowFilter& filter) {
+    std::string query;
+    const auto add = [&](std::string_view key, std::string_view value) {
+        if (!value.empty()) query += fmt::format("{}{}={}", query.empty() ? "?" : "&", key, url_encoded(value));
+    };
+    add("host", filter.host);
+    add("owner", filter.owner);
+    add("stage", filter.stage);
+    add("drops", filter.drops ? "1" : "");
+    add("raw", filter.raw ? "1" : "");
+    return list(context, "/v1/flows" + query, filter.raw ? print_raw_flows : print_flows);
+}
+
+int show(Context& context, const std::string& kind, const std::string& name) {
+    topology::Nearest nearest(kind);
+    for (auto value = static_cast<int>(Kind::host); value <= static_cast<int>(Kind::qos); ++value) {
+        const auto known = name_of(static_cast<Kind>(value));
+        if (known == kind) return list(context, "/v1/show/" + kind + "/" + url_encoded(name), print_anything);
+        nearest.offer(known);
+    }
+    const auto remedy = nearest.remedy();
+    return complain(context,
+                    {ErrorKind::invalid, fmt::format("no kind '{}': {}", kind,
+                                                     remedy.empty() ? "weftctl show --help lists the kinds" : remedy)});
+}
+
+int names(Context& context, const std::string& kind) {
+    if (const auto value = context.daemon.get("/v1/" + kind + "s", Milliseconds(2000))) {
+        for (const auto& object : items(*value))
+            context.environment.out << printable(words_at(object, "name")) << '\n';
+    }
+    return kDone;
+}
+
+} // namespace weft::cli
