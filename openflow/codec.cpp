@@ -144,7 +144,7 @@ std::string_view prerequisite(mf_prereqs kind) {
     case MFP_ICMPV6:
         return "eth_type=0x86dd and ip_proto=58";
     case MFP_CT_VALID:
-        return "ct_state=+trk-inv or another state of a valid connection, and an IP eth_type";
+        return "+trk-inv or one of +new, +est, +rel, +rpl, +snat, +dnat in ct_state (and an IP eth_type)";
     case MFP_ND:
         return "eth_type=0x86dd, ip_proto=58, icmpv6_type=135 or 136 and icmpv6_code=0";
     case MFP_ND_SOLICIT:
@@ -172,8 +172,8 @@ Result<void> try_match(const Match& match, ::match* out) {
         if (const std::string text = take(error); !text.empty()) return fail(ErrorKind::invalid, text);
         if (!(usable & OFPUTIL_P_OF15_OXM))
             return fail(ErrorKind::invalid, fmt::format("{} takes no such mask", name_of(f.field)));
+        match_add_ethernet_prereq(out, field); // as the library does when it reads a match back
     }
-    match_set_default_packet_type(out);
     return {};
 }
 
@@ -227,7 +227,8 @@ bool get_match(const ::match& match, Match* out) {
         if (mf_is_all_wild(field, &match.wc) || !mf_are_match_prereqs_ok(field, &match)) continue;
         mf_value value, mask;
         mf_get(field, &match, &value, &mask);
-        out->set(name, load(field, &value), load(field, &mask));
+        // The library keeps ARP's opcode in eight bits and says so in the mask of the sixteen.
+        out->set(name, load(field, &value), name == Field::arp_op ? full_mask(name) : load(field, &mask));
     }
     ::match again;
     if (!try_match(*out, &again)) return false;
