@@ -28,4 +28,4 @@ struct Voice {
     }
 };
 
-}  // namespace weft::controller
+} // namespace weft::controller

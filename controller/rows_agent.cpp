@@ -24,7 +24,7 @@ std::string with_local_address(std::string target, const std::string& address) {
     return target;
 }
 
-}  // namespace
+} // namespace
 
 bool RowsAgent::Wanted::same_as(const Wanted& other) const {
     return endpoint == other.endpoint && tls == other.tls && host == other.host && controllers == other.controllers &&
@@ -50,10 +50,20 @@ void RowsAgent::want(Wanted wanted) {
     wake_->raise();
 }
 
+void RowsAgent::leave(std::function<void()> cleaned) {
+    observer_ = [](const fabric::Observation&) {};
+    changed_ = [] {};
+    cleaned_ = std::move(cleaned);
+    wanted_.leaving = true;
+    rewanted_ = true;
+    wake_->raise();
+}
+
 void RowsAgent::stop() {
     stopped_ = true;
     observer_ = [](const fabric::Observation&) {};
     changed_ = [] {};
+    cleaned_ = {};
     if (session_) session_->close();
     wake_->raise();
 }
@@ -68,7 +78,8 @@ void RowsAgent::enter(Phase phase, std::string reason) {
 
 ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
     std::vector<std::string> targets;
-    for (const auto& target : wanted.controllers) targets.push_back(with_local_address(target, local_address_));
+    for (const auto& target : wanted.controllers)
+        targets.push_back(with_local_address(target, local_address_));
     return fabric::desired_rows(wanted.host, targets);
 }
 
@@ -77,6 +88,13 @@ std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const
     if (wanted.leaving) return ovsdb::cleanup_rows(session_->replica()).changes.size();
     const auto plan = ovsdb::plan_rows(session_->replica(), rows(wanted));
     return plan ? plan->changes.size() : 0;
+}
+
+Task<RowsAgent::Statistics> RowsAgent::statistics() {
+    auto self = shared_from_this();
+    if (!session_ || session_->ended()) co_return Statistics{};
+    auto counters = co_await session_->interface_statistics();
+    co_return counters ? std::move(*counters) : Statistics{};
 }
 
 Task<void> RowsAgent::run() {
@@ -99,6 +117,7 @@ Task<void> RowsAgent::run() {
         wake_->take();
         co_await wake_->wait(backoff.next());
     }
+    if (done_ && cleaned_) cleaned_();
 }
 
 Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
@@ -139,12 +158,16 @@ Task<Result<>> RowsAgent::bring_up_to_date() {
         const auto applied = co_await session_->transact(std::move(*plan));
         failpoint("rows.transacted");
         if (!applied) co_return std::unexpected(applied.error());
-        if (repair) voice_.say(LogLevel::warning, "drift_repaired", host_, "", "rows changed by hand were put back: " + changes);
-        else voice_.log.info(host_, "rows: " + changes);
+        if (repair)
+            voice_.say(LogLevel::warning, "drift_repaired", host_, "",
+                       "rows changed by hand were put back: " + changes);
+        else
+            voice_.log.info(host_, "rows: " + changes);
         if (applied->next_cfg != 0) {
             const auto configured = co_await session_->wait_configured(applied->next_cfg, kConfigureTimeout);
             failpoint("rows.configured");
-            if (!configured && configured.error().kind != ErrorKind::timeout) co_return std::unexpected(configured.error());
+            if (!configured && configured.error().kind != ErrorKind::timeout)
+                co_return std::unexpected(configured.error());
         }
         if (repair) co_await sleep_for(kRepairPause);
     }
@@ -152,12 +175,15 @@ Task<Result<>> RowsAgent::bring_up_to_date() {
 
 void RowsAgent::observe(const Result<>& updated) {
     auto seen = fabric::observe(session_->replica(), wanted_.host);
-    if (!updated) enter(Phase::refused, updated.error().text);
-    else if (!seen.troubles.empty()) enter(Phase::refused, fmt::format("{}", fmt::join(seen.troubles, "; ")));
-    else enter(Phase::configured, "");
+    if (!updated)
+        enter(Phase::refused, updated.error().text);
+    else if (!seen.troubles.empty())
+        enter(Phase::refused, fmt::format("{}", fmt::join(seen.troubles, "; ")));
+    else
+        enter(Phase::configured, "");
     if (observed_ == seen) return;
     observed_ = seen;
     observer_(seen);
 }
 
-}  // namespace weft::controller
+} // namespace weft::controller

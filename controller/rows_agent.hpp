@@ -30,7 +30,7 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
         topology::Host host;
         /// Controller targets; "{local}" in one stands for this end's address of the OVSDB connection.
         std::vector<std::string> controllers;
-        bool leaving = false;  ///< the host left the topology: take everything of weft's off it, then done()
+        bool leaving = false; ///< the host left the topology: take everything of weft's off it, then done()
         bool same_as(const Wanted& other) const;
     };
 
@@ -43,12 +43,18 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
 
     void start(Wanted wanted);
     void want(Wanted wanted);
+    /// The host left the topology: takes everything of weft's off it, calls nobody any more, and calls `cleaned` at the
+    /// end.
+    void leave(std::function<void()> cleaned);
     void stop();
 
     Phase phase() const { return phase_; }
     const std::string& reason() const { return reason_; }
-    bool done() const { return done_; }  ///< a leaving host has been cleaned
     std::uint64_t operations() const { return session_ ? session_->counters().operations : 0; }
+    /// Counters of the host's interfaces by name (ovs-vswitchd.conf.db(5), Interface.statistics); empty while it is
+    /// down.
+    using Statistics = std::map<std::string, std::map<std::string, std::int64_t>>;
+    Task<Statistics> statistics();
     /// How many rows a change to `wanted` would touch; nothing while the host is down.
     std::optional<std::size_t> rows_to_change(const Wanted& wanted) const;
 
@@ -66,16 +72,17 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     Voice voice_;
     Observer observer_;
     Changed changed_;
-    std::shared_ptr<Signal> wake_;  ///< the session's changes and the supervisor's
+    std::function<void()> cleaned_;
+    std::shared_ptr<Signal> wake_; ///< the session's changes and the supervisor's
     Wanted wanted_;
-    bool rewanted_ = false;  ///< wanted_ changed since the rows were last as wanted
+    bool rewanted_ = false; ///< wanted_ changed since the rows were last as wanted
     bool stopped_ = false;
     bool done_ = false;
     std::string local_address_;
     std::optional<ovsdb::Session> session_;
-    std::optional<fabric::Observation> observed_;  ///< last reported in this session
+    std::optional<fabric::Observation> observed_; ///< last reported in this session
     Phase phase_ = Phase::down;
     std::string reason_ = "not connected yet";
 };
 
-}  // namespace weft::controller
+} // namespace weft::controller

@@ -18,7 +18,8 @@ constexpr auto kRoutineCheck = 10min;
 openflow::Change difference(const openflow::Dump& held, const fabric::SwitchState& desired) {
     std::vector<openflow::Flow> flows;
     flows.reserve(held.flows.size());
-    for (const auto& stats : held.flows) flows.push_back(stats.flow);
+    for (const auto& stats : held.flows)
+        flows.push_back(stats.flow);
     return {openflow::diff(flows, desired.flows), openflow::diff(held.groups, desired.groups),
             openflow::diff(held.meters, desired.meters)};
 }
@@ -35,27 +36,32 @@ fabric::HostPtr view_of(const fabric::WorldPtr& world, const std::string& host) 
     return found == world->hosts.end() ? nullptr : found->second;
 }
 
-}  // namespace
+} // namespace
 
 std::string_view sentence(SwitchAgent::Phase phase) {
     switch (phase) {
-    case SwitchAgent::Phase::absent: return "the bridge is not connected to weftd";
-    case SwitchAgent::Phase::waiting: return "waiting for the host's OVSDB";
-    case SwitchAgent::Phase::syncing: return "sending what differs";
-    case SwitchAgent::Phase::synced: return "";
-    case SwitchAgent::Phase::refused: return "the switch refused a change";
+    case SwitchAgent::Phase::absent:
+        return "the bridge is not connected to weftd";
+    case SwitchAgent::Phase::waiting:
+        return "waiting for the host's OVSDB";
+    case SwitchAgent::Phase::syncing:
+        return "sending what differs";
+    case SwitchAgent::Phase::synced:
+        return "";
+    case SwitchAgent::Phase::refused:
+        return "the switch refused a change";
     }
     return "";
 }
 
-SwitchAgent::SwitchAgent(asio::io_context& io, std::string host, Voice voice)
-    : io_(io), host_(std::move(host)), voice_(voice), wake_(io.get_executor()) {}
+SwitchAgent::SwitchAgent(asio::io_context& io, std::string host, Voice voice, std::function<void()> changed)
+    : io_(io), host_(std::move(host)), voice_(voice), changed_(std::move(changed)), wake_(io.get_executor()) {}
 
 void SwitchAgent::publish(const Published& target) {
     const bool was_behind = behind();
     target_ = target;
     if (phase_ == Phase::synced && view_of(have_, host_) == view_of(target_.world, host_)) {
-        acknowledge(target_);  // nothing about this host changed
+        acknowledge(target_); // nothing about this host changed
         return;
     }
     if (!was_behind) behind_since_ = SteadyClock::now();
@@ -75,17 +81,22 @@ void SwitchAgent::adopt(std::shared_ptr<openflow::Session> session) {
     refused_.reset();
     behind_since_ = SteadyClock::now();
     enter(ready_ ? Phase::syncing : Phase::waiting);
-    asio::co_spawn(io_, [](auto self, auto mine) -> Task<void> { co_await self->serve(std::move(mine)); }(
-                            shared_from_this(), session_), asio::detached);
+    asio::co_spawn(
+        io_,
+        [](auto self, auto mine) -> Task<void> { co_await self->serve(std::move(mine)); }(shared_from_this(), session_),
+        asio::detached);
 }
 
 void SwitchAgent::stop() {
     stopped_ = true;
+    changed_ = [] {};
     if (session_) session_->close();
     wake_.raise();
 }
 
-bool SwitchAgent::behind() const { return phase_ != Phase::synced || have_ != target_.world; }
+bool SwitchAgent::behind() const {
+    return phase_ != Phase::synced || have_ != target_.world;
+}
 
 std::int64_t SwitchAgent::lag_ms() const {
     if (!behind()) return 0;
@@ -102,8 +113,11 @@ void SwitchAgent::enter(Phase phase, std::string reason) {
     phase_ = phase;
     reason_ = std::move(reason);
     if (!changed) return;
-    if (phase == Phase::refused) voice_.say(LogLevel::error, "flows_refused", host_, "", reason_);
-    else voice_.log.debug(host_, reason_.empty() ? "switch synced" : reason_);
+    if (phase == Phase::refused)
+        voice_.say(LogLevel::error, "flows_refused", host_, "", reason_);
+    else
+        voice_.log.debug(host_, reason_.empty() ? "switch synced" : reason_);
+    changed_();
 }
 
 void SwitchAgent::acknowledge(const Published& reached) {
@@ -127,21 +141,28 @@ Task<void> SwitchAgent::listen_for_drift(std::shared_ptr<openflow::Session> sess
 Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
     auto self = shared_from_this();
     drifted_ = false;
-    asio::co_spawn(io_, [](auto agent, auto mine) -> Task<void> { co_await agent->listen_for_drift(std::move(mine)); }(
-                            self, session), asio::detached);
+    asio::co_spawn(
+        io_,
+        [](auto agent, auto mine) -> Task<void> { co_await agent->listen_for_drift(std::move(mine)); }(self, session),
+        asio::detached);
     // A session that another replaced serves no longer: its successor owns the agent's state.
     while (session == session_ && !session->ended()) {
         Result<> done;
-        if (!ready_ || !target_.world) enter(Phase::waiting);
-        else if (refused_ && refused_ == target_.world && !drifted_) enter(Phase::refused, reason_);
-        else if (!have_ || drifted_) done = co_await read_back_and_sync(*session);
-        else if (have_ != target_.world) done = co_await follow(*session);
-        else enter(Phase::synced);
+        if (!ready_ || !target_.world)
+            enter(Phase::waiting);
+        else if (refused_ && refused_ == target_.world && !drifted_)
+            enter(Phase::refused, reason_);
+        else if (!have_ || drifted_)
+            done = co_await read_back_and_sync(*session);
+        else if (have_ != target_.world)
+            done = co_await follow(*session);
+        else
+            enter(Phase::synced);
 
         if (session != session_ || session->ended()) break;
         if (!done && done.error().kind == ErrorKind::refused) {
             refused_ = target_.world;
-            have_.reset();  // the next attempt reads back
+            have_.reset(); // the next attempt reads back
             enter(Phase::refused, done.error().text);
         } else if (!done) {
             break;
@@ -176,8 +197,11 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
         const auto applied = co_await session.apply(change);
         failpoint("switch.applied");
         if (!applied) co_return std::unexpected(applied.error());
-        if (repair) voice_.say(LogLevel::warning, "drift_repaired", host_, "", "flows changed by hand were put back: " + count(change));
-        else voice_.log.info(host_, "switch brought up to date: " + count(change));
+        if (repair)
+            voice_.say(LogLevel::warning, "drift_repaired", host_, "",
+                       "flows changed by hand were put back: " + count(change));
+        else
+            voice_.log.info(host_, "switch brought up to date: " + count(change));
     }
     flows_ = desired.flows.size();
     groups_ = desired.groups.size();
@@ -202,4 +226,4 @@ Task<Result<>> SwitchAgent::follow(openflow::Session& session) {
     co_return Result<>{};
 }
 
-}  // namespace weft::controller
+} // namespace weft::controller

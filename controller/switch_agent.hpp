@@ -9,6 +9,7 @@
 #include "fabric/compile.hpp"
 #include "openflow/session.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,14 +18,15 @@ namespace weft::controller {
 class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
   public:
     enum class Phase {
-        absent,   ///< the bridge is not connected
-        waiting,  ///< connected; the host's OVSDB has not been read, so its port numbers are not known
-        syncing,  ///< reading back, or sending
-        synced,   ///< the switch acknowledged the published world
-        refused,  ///< the switch refused a flow; waits for another world
+        absent,  ///< the bridge is not connected
+        waiting, ///< connected; the host's OVSDB has not been read, so its port numbers are not known
+        syncing, ///< reading back, or sending
+        synced,  ///< the switch acknowledged the published world
+        refused, ///< the switch refused a flow; waits for another world
     };
 
-    SwitchAgent(asio::io_context& io, std::string host, Voice voice);
+    /// `changed` is called when the phase or the reason changed.
+    SwitchAgent(asio::io_context& io, std::string host, Voice voice, std::function<void()> changed);
 
     /// The world to reach. Cheap when nothing about this host changed.
     void publish(const Published& target);
@@ -36,7 +38,7 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
 
     Phase phase() const { return phase_; }
     const std::string& reason() const { return reason_; }
-    RevisionNumber revision() const { return revision_; }  ///< acknowledged
+    RevisionNumber revision() const { return revision_; } ///< acknowledged
     std::size_t flows() const { return flows_; }
     std::size_t groups() const { return groups_; }
     /// Milliseconds that the switch has been behind the published world; 0 when it is not.
@@ -58,6 +60,7 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     asio::io_context& io_;
     std::string host_;
     Voice voice_;
+    std::function<void()> changed_;
     Signal wake_;
     Published target_;
     bool ready_ = false;
@@ -66,9 +69,9 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
 
     Phase phase_ = Phase::absent;
     std::string reason_;
-    fabric::WorldPtr have_;         ///< what the switch acknowledged in this session; null: unknown, read back
-    fabric::WorldPtr refused_;      ///< the world that the switch refused: not tried twice
-    bool drifted_ = false;          ///< somebody else changed something
+    fabric::WorldPtr have_;    ///< what the switch acknowledged in this session; null: unknown, read back
+    fabric::WorldPtr refused_; ///< the world that the switch refused: not tried twice
+    bool drifted_ = false;     ///< somebody else changed something
     RevisionNumber revision_ = 0;
     SteadyClock::time_point behind_since_;
     std::size_t flows_ = 0;
@@ -78,4 +81,4 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
 /// One sentence a phase.
 std::string_view sentence(SwitchAgent::Phase phase);
 
-}  // namespace weft::controller
+} // namespace weft::controller

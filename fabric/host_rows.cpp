@@ -23,12 +23,15 @@ void observe_own(const ovsdb::Interface& interface, Observation& seen) {
     const auto physnet = value_of(interface.external_ids, ovsdb::kUplinkKey);
     if (!physnet.empty() && ofport_of(interface) != 0) seen.facts.uplinks.emplace(physnet, ofport_of(interface));
     if (interface.error)
-        seen.troubles.push_back(fmt::format("Open vSwitch could not make port {}: {}", interface.name, *interface.error));
+        seen.troubles.push_back(
+            fmt::format("Open vSwitch could not make port {}: {}", interface.name, *interface.error));
 }
 
-}  // namespace
+} // namespace
 
-std::uint64_t datapath_id(const std::string& host) { return object_id(Kind::host, host).value; }
+std::uint64_t datapath_id(const std::string& host) {
+    return object_id(Kind::host, host).value;
+}
 
 ovsdb::DesiredRows desired_rows(const topology::Host& host, const std::vector<std::string>& controllers) {
     ovsdb::DesiredRows rows;
@@ -72,4 +75,4 @@ Observation observe(const ovsdb::Replica& replica, const topology::Host& host) {
     return seen;
 }
 
-}  // namespace weft::fabric
+} // namespace weft::fabric

@@ -21,9 +21,10 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const std::vector<st
 struct Observation {
     HostFacts facts;
     std::vector<Claim> claims;
-    std::vector<std::string> troubles;  ///< "port weft-vxlan: could not open …": weft's own ports that OVS could not make
+    std::vector<std::string>
+        troubles; ///< "port weft-vxlan: could not open …": weft's own ports that OVS could not make
     bool operator==(const Observation&) const = default;
 };
 Observation observe(const ovsdb::Replica& replica, const topology::Host& host);
 
-}  // namespace weft::fabric
+} // namespace weft::fabric

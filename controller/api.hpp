@@ -1,0 +1,45 @@
+// Api: what each path of the HTTP interface means (docs/api.md). Reads the supervisor, never writes a flow; the one
+// verb that changes anything is POST /v1/apply.
+#pragma once
+#include "controller/http_server.hpp"
+#include "controller/supervisor.hpp"
+
+#include <boost/json/value.hpp>
+#include <string>
+
+namespace weft::controller {
+
+class Api {
+  public:
+    explicit Api(Supervisor& supervisor) : supervisor_(supervisor) {}
+    Task<HttpResponse> handle(HttpRequest request);
+
+  private:
+    Supervisor& supervisor_;
+};
+
+// The views, by file. Each gives the JSON of docs/api.md.
+namespace view {
+boost::json::value status(const Supervisor& supervisor);
+boost::json::value hosts(const Supervisor& supervisor);
+boost::json::value networks(const Supervisor& supervisor);
+Task<boost::json::value> ports(const Supervisor& supervisor);
+boost::json::value events(const EventLog& events, std::uint64_t since);
+Task<Result<boost::json::value>> show(const Supervisor& supervisor, std::string kind, std::string name);
+
+struct FlowQuery {
+    std::string host, owner, stage; ///< empty: all
+    bool drops = false;
+};
+Task<boost::json::value> flows(const Supervisor& supervisor, FlowQuery query);
+
+/// Objects, and per host flows, groups and rows, that `candidate` would change.
+boost::json::value plan(const Supervisor& supervisor, const Candidate& candidate);
+boost::json::value problems(const std::vector<topology::Problem>& problems,
+                            const std::vector<topology::Source>& sources);
+
+/// Prometheus text format.
+std::string metrics(const Supervisor& supervisor);
+} // namespace view
+
+} // namespace weft::controller

@@ -1,0 +1,69 @@
+// Live flows with counters, each named by its owner.
+#include "controller/api.hpp"
+#include "controller/names.hpp"
+#include "openflow/codec.hpp"
+#include "pipeline/cookie.hpp"
+#include "pipeline/stages.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace weft::controller::view {
+namespace json = boost::json;
+namespace {
+
+std::string_view stage_name(std::uint8_t table) {
+    const auto* stage = pipeline::stage_of_table(table);
+    return stage == nullptr ? "" : stage->name;
+}
+
+std::string_view reason_of(const openflow::FlowStats& flow) {
+    const auto owner = pipeline::owner_of(flow.flow.cookie);
+    return owner ? pipeline::name_of(owner->reason) : "";
+}
+
+bool wanted(const FlowQuery& query, const openflow::FlowStats& flow, const std::string& owner) {
+    if (!query.owner.empty() && owner != query.owner) return false;
+    if (!query.stage.empty() && stage_name(flow.flow.table) != query.stage) return false;
+    return !query.drops || !reason_of(flow).empty();
+}
+
+json::object flow_object(const std::string& host, const openflow::FlowStats& flow, const std::string& owner,
+                         const Names& names) {
+    return {{"host", host},
+            {"table", flow.flow.table},
+            {"stage", stage_name(flow.flow.table)},
+            {"priority", flow.flow.priority},
+            {"match", names.match(flow.flow.match)},
+            {"actions", names.actions(flow.flow.actions)},
+            {"owner", owner},
+            {"reason", reason_of(flow)},
+            {"packets", flow.packets},
+            {"bytes", flow.bytes},
+            {"raw", openflow::to_string(flow.flow)}};
+}
+
+} // namespace
+
+Task<json::value> flows(const Supervisor& supervisor, FlowQuery query) {
+    std::vector<std::pair<std::string, std::shared_ptr<openflow::Session>>> sessions;
+    for (const auto& [name, agent] : supervisor.hosts())
+        if (const auto session = agent.flows->session(); session && (query.host.empty() || query.host == name))
+            sessions.emplace_back(name, session);
+    json::array result;
+    for (const auto& [host, session] : sessions) {
+        auto dump = co_await session->dump();
+        if (!dump) continue; // the host went down meanwhile: status says so
+        std::ranges::sort(dump->flows, [](const auto& a, const auto& b) {
+            return std::tuple(a.flow.table, b.flow.priority) < std::tuple(b.flow.table, a.flow.priority);
+        });
+        const Names names(*supervisor.intent().published().world);
+        for (const auto& flow : dump->flows) {
+            const auto owner = names.owner(flow.flow.cookie);
+            if (wanted(query, flow, owner)) result.push_back(flow_object(host, flow, owner, names));
+        }
+    }
+    co_return json::value(std::move(result));
+}
+
+} // namespace weft::controller::view

@@ -1,0 +1,286 @@
+// Status, hosts, networks, ports, events, metrics: what is, in the keys of docs/api.md.
+#include "controller/api.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace weft::controller::view {
+namespace json = boost::json;
+namespace {
+
+std::string_view name_of(topology::NetworkKind kind) {
+    switch (kind) {
+    case topology::NetworkKind::vxlan:
+        return "vxlan";
+    case topology::NetworkKind::vlan:
+        return "vlan";
+    case topology::NetworkKind::flat:
+        return "flat";
+    case topology::NetworkKind::local:
+        return "local";
+    }
+    return "";
+}
+
+template <class T>
+json::value text_or_null(const std::optional<T>& value) {
+    return value ? json::value(value->to_string()) : json::value(nullptr);
+}
+
+json::object sent(const HostAgent& agent) {
+    const auto counters = agent.flows->counters();
+    return {{"flow_mods", counters.flow_mods},
+            {"group_mods", counters.group_mods},
+            {"meter_mods", counters.meter_mods},
+            {"ovsdb_ops", agent.rows->operations()}};
+}
+
+std::map<std::string, std::size_t> ports_by_host(const fabric::Bindings& bindings) {
+    std::map<std::string, std::size_t> counts;
+    for (const auto& [_, binding] : bindings)
+        ++counts[binding.host];
+    return counts;
+}
+
+json::object network_object(const Supervisor& supervisor, const topology::Network& network) {
+    const auto& world = *supervisor.intent().published().world;
+    const auto& view = *world.networks.at(network.name);
+    json::array hosts;
+    for (const auto& [host, _] : view.hosts)
+        hosts.emplace_back(host);
+    const bool overlay = network.kind == topology::NetworkKind::vxlan;
+    return {{"name", network.name},
+            {"kind", name_of(network.kind)},
+            {"vni", overlay ? json::value(view.core.vni) : json::value(nullptr)},
+            {"vlan", network.vlan ? json::value(*network.vlan) : json::value(nullptr)},
+            {"physnet", network.physical() ? json::value(network.physnet) : json::value(nullptr)},
+            {"subnet", text_or_null(network.subnet)},
+            {"subnet6", text_or_null(network.subnet6)},
+            {"mtu", network.mtu},
+            {"ports", view.bound.size()},
+            {"hosts", std::move(hosts)}};
+}
+
+json::array addresses_in(const Supervisor& supervisor, const std::string& port, const std::string& network) {
+    json::array ips;
+    const auto& attachments = supervisor.intent().allocations().attachments;
+    const auto found = attachments.find({port, network});
+    if (found == attachments.end()) return ips;
+    if (found->second.ip) ips.emplace_back(found->second.ip->to_string());
+    if (found->second.ip6) ips.emplace_back(found->second.ip6->to_string());
+    return ips;
+}
+
+json::value mac_of(const Supervisor& supervisor, const topology::Port& port) {
+    for (const auto& network : fabric::networks_of(port)) {
+        const auto& attachments = supervisor.intent().allocations().attachments;
+        if (const auto found = attachments.find({port.name, network}); found != attachments.end())
+            return found->second.mac.to_string().c_str();
+    }
+    return nullptr;
+}
+
+std::string_view state_of(const fabric::JudgedClaim& judged) {
+    if (!judged.holds) return "duplicate";
+    return judged.claim.ofport != 0 && judged.claim.error.empty() ? "up" : "down";
+}
+
+json::object port_object(const Supervisor& supervisor, const topology::Port& port, const fabric::JudgedClaim* judged,
+                         const RowsAgent::Statistics& statistics) {
+    json::array trunk;
+    for (const auto& entry : port.trunk)
+        trunk.push_back({{"network", entry.network},
+                         {"vlan", entry.vlan},
+                         {"ips", addresses_in(supervisor, port.name, entry.network)}});
+    const auto counter = [&](const char* key) -> json::value {
+        if (judged == nullptr) return 0;
+        const auto interface = statistics.find(judged->claim.interface);
+        if (interface == statistics.end()) return 0;
+        const auto value = interface->second.find(key);
+        return value == interface->second.end() ? json::value(0) : json::value(value->second);
+    };
+    return {{"name", port.name},
+            {"network", port.network},
+            {"host", judged != nullptr ? json::value(judged->host) : json::value(nullptr)},
+            {"interface", judged != nullptr ? json::value(judged->claim.interface) : json::value(nullptr)},
+            {"ofport",
+             judged != nullptr && judged->claim.ofport != 0 ? json::value(judged->claim.ofport) : json::value(nullptr)},
+            {"mac", mac_of(supervisor, port)},
+            {"ips", addresses_in(supervisor, port.name, port.network)},
+            {"trunk", std::move(trunk)},
+            {"state", judged != nullptr ? json::value(state_of(*judged)) : json::value("unbound")},
+            {"rx_packets", counter("rx_packets")},
+            {"tx_packets", counter("tx_packets")}};
+}
+
+Task<std::map<std::string, RowsAgent::Statistics>> all_statistics(const Supervisor& supervisor) {
+    std::vector<std::pair<std::string, std::shared_ptr<RowsAgent>>> agents; // hosts may come and go while we wait
+    for (const auto& [name, agent] : supervisor.hosts())
+        agents.emplace_back(name, agent.rows);
+    std::map<std::string, RowsAgent::Statistics> result;
+    for (const auto& [name, rows] : agents)
+        result.emplace(name, co_await rows->statistics());
+    co_return result;
+}
+
+/// What is behind a name of the topology, for `show`; null when the topology has no such object.
+json::value describe(const Supervisor& supervisor, const std::string& kind, const std::string& name,
+                     const json::array& ports) {
+    const auto& topology = supervisor.intent().topology();
+    json::array mine;
+    if (kind == "network" && topology.networks.contains(name)) {
+        auto object = network_object(supervisor, topology.networks.at(name));
+        const auto& network = topology.networks.at(name);
+        for (const auto& port : ports)
+            if (port.at("network").as_string() == name)
+                mine.push_back(port);
+            else
+                for (const auto& entry : port.at("trunk").as_array())
+                    if (entry.at("network").as_string() == name) mine.push_back(port);
+        object["gateway"] = text_or_null(network.gateway);
+        object["gateway6"] = text_or_null(network.gateway6);
+        object["declared"] = network.origin.to_string();
+        object["ports"] = std::move(mine);
+        return object;
+    }
+    if (kind == "host" && topology.hosts.contains(name)) {
+        for (auto& host : hosts(supervisor).as_array()) {
+            if (host.at("name").as_string() != name) continue;
+            auto object = host.as_object();
+            for (const auto& port : ports)
+                if (port.at("host").is_string() && port.at("host").as_string() == name) mine.push_back(port);
+            json::array uplinks;
+            for (const auto& [physnet, target] : topology.hosts.at(name).uplinks)
+                uplinks.push_back({{"physnet", physnet}, {"interface", target}});
+            object["uplinks"] = std::move(uplinks);
+            object["declared"] = topology.hosts.at(name).origin.to_string();
+            object["sent"] = sent(supervisor.hosts().at(name));
+            object["ports"] = std::move(mine);
+            return object;
+        }
+    }
+    if (kind == "port" && topology.ports.contains(name)) {
+        const auto& port = topology.ports.at(name);
+        for (const auto& entry : ports) {
+            if (entry.at("name").as_string() != name) continue;
+            auto object = entry.as_object();
+            json::array allowed;
+            for (const auto& prefix : port.allowed_addresses)
+                allowed.emplace_back(prefix.to_string());
+            json::array groups;
+            for (const auto& group : port.security_groups)
+                groups.emplace_back(group);
+            object["port_security"] = port.port_security;
+            object["allowed_addresses"] = std::move(allowed);
+            object["security_groups"] = std::move(groups);
+            object["declared"] = port.origin.to_string();
+            return object;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace
+
+json::value status(const Supervisor& supervisor) {
+    json::array hosts;
+    for (const auto& [name, agent] : supervisor.hosts()) {
+        const auto host = agent.status();
+        hosts.push_back({{"name", name},
+                         {"state", controller::name_of(host.state)},
+                         {"revision", agent.flows->revision()},
+                         {"flows", agent.flows->flows()},
+                         {"lag_ms", agent.flows->lag_ms()},
+                         {"reason", host.reason},
+                         {"sent", sent(agent)}});
+    }
+    return json::object{{"revision", supervisor.intent().state().current},
+                        {"converged", supervisor.converged()},
+                        {"hosts", std::move(hosts)}};
+}
+
+json::value hosts(const Supervisor& supervisor) {
+    const auto ports = ports_by_host(supervisor.intent().bindings());
+    json::array result;
+    for (const auto& [name, agent] : supervisor.hosts()) {
+        const auto& host = supervisor.intent().topology().hosts.at(name);
+        const auto state = agent.status();
+        const auto count = ports.find(name);
+        result.push_back({{"name", name},
+                          {"state", controller::name_of(state.state)},
+                          {"reason", state.reason},
+                          {"revision", agent.flows->revision()},
+                          {"vtep", text_or_null(host.vtep)},
+                          {"bridge", host.bridge},
+                          {"ovsdb", host.ovsdb},
+                          {"datapath", host.datapath == topology::Datapath::netdev ? "netdev" : "system"},
+                          {"ports", count == ports.end() ? 0 : count->second},
+                          {"flows", agent.flows->flows()}});
+    }
+    return result;
+}
+
+json::value networks(const Supervisor& supervisor) {
+    json::array result;
+    for (const auto& [_, network] : supervisor.intent().topology().networks)
+        result.push_back(network_object(supervisor, network));
+    return result;
+}
+
+Task<json::value> ports(const Supervisor& supervisor) {
+    const auto statistics = co_await all_statistics(supervisor);
+    static const RowsAgent::Statistics kNone;
+    const auto& topology = supervisor.intent().topology();
+    const auto judged = supervisor.intent().claims().judge(topology);
+    json::array result;
+    for (const auto& [name, port] : topology.ports) {
+        const auto claims = judged.find(name);
+        if (claims == judged.end()) {
+            result.push_back(port_object(supervisor, port, nullptr, kNone));
+            continue;
+        }
+        for (const auto& claim : claims->second) {
+            const auto of_host = statistics.find(claim.host);
+            result.push_back(
+                port_object(supervisor, port, &claim, of_host == statistics.end() ? kNone : of_host->second));
+        }
+    }
+    co_return json::value(std::move(result));
+}
+
+json::value events(const EventLog& events, std::uint64_t since) {
+    json::array result;
+    for (const auto& event : events.since(since))
+        result.push_back(json::parse(to_json(event)));
+    return json::object{{"events", std::move(result)}, {"next", events.next()}};
+}
+
+Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, std::string name) {
+    const auto listed = co_await ports(supervisor);
+    auto object = describe(supervisor, kind, name, listed.as_array());
+    if (object.is_null()) co_return fail(ErrorKind::invalid, fmt::format("no {} is named {}", kind, name));
+    co_return object;
+}
+
+std::string metrics(const Supervisor& supervisor) {
+    std::string text;
+    const auto family = [&text](std::string_view name, std::string_view type, std::string_view help) {
+        fmt::format_to(std::back_inserter(text), "# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+    };
+    family("weft_revision", "gauge", "Revision of the topology in force.");
+    fmt::format_to(std::back_inserter(text), "weft_revision {}\n", supervisor.intent().state().current);
+    family("weft_host_synced", "gauge", "1 when the host has acknowledged everything.");
+    for (const auto& [name, agent] : supervisor.hosts())
+        fmt::format_to(std::back_inserter(text), "weft_host_synced{{host=\"{}\"}} {}\n", name,
+                       agent.status().state == HostState::synced ? 1 : 0);
+    family("weft_host_flows", "gauge", "Flows the host should hold.");
+    for (const auto& [name, agent] : supervisor.hosts())
+        fmt::format_to(std::back_inserter(text), "weft_host_flows{{host=\"{}\"}} {}\n", name, agent.flows->flows());
+    family("weft_host_flow_mods_sent", "gauge", "Flow mods sent in the host's session.");
+    for (const auto& [name, agent] : supervisor.hosts())
+        fmt::format_to(std::back_inserter(text), "weft_host_flow_mods_sent{{host=\"{}\"}} {}\n", name,
+                       agent.flows->counters().flow_mods);
+    return text;
+}
+
+} // namespace weft::controller::view

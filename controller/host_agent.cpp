@@ -1,0 +1,36 @@
+#include "controller/host_agent.hpp"
+
+namespace weft::controller {
+
+std::string_view name_of(HostState state) {
+    switch (state) {
+    case HostState::synced:
+        return "synced";
+    case HostState::syncing:
+        return "syncing";
+    case HostState::down:
+        return "down";
+    case HostState::degraded:
+        return "degraded";
+    }
+    return "";
+}
+
+HostStatus HostAgent::status() const {
+    using Rows = RowsAgent::Phase;
+    using Flows = SwitchAgent::Phase;
+    if (rows->phase() == Rows::down) return {HostState::down, rows->reason()};
+    if (rows->phase() == Rows::refused) return {HostState::degraded, rows->reason()};
+    if (flows->phase() == Flows::refused) return {HostState::degraded, flows->reason()};
+    if (flows->phase() == Flows::absent) return {HostState::down, flows->reason()};
+    if (rows->phase() == Rows::configuring) return {HostState::syncing, rows->reason()};
+    if (flows->phase() != Flows::synced) return {HostState::syncing, flows->reason()};
+    return {HostState::synced, ""};
+}
+
+void HostAgent::stop() const {
+    rows->stop();
+    flows->stop();
+}
+
+} // namespace weft::controller

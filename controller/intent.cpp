@@ -1,0 +1,211 @@
+#include "controller/intent.hpp"
+
+#include "controller/failpoint.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace weft::controller {
+namespace {
+
+/// A kind of object that the topology may hold and that nothing acts on yet must not pass in silence.
+std::vector<std::string> unserved(const topology::Topology& topology) {
+    std::vector<std::string> notices;
+    const auto note = [&](std::size_t count, std::string_view what, std::string_view effect) {
+        if (count > 0) notices.push_back(fmt::format("{} {} not served yet: {}", count, what, effect));
+    };
+    note(topology.routers.size(), "[[router]]", "its networks are not routed");
+    note(topology.gateways.size(), "[[gateway]]", "no traffic is translated");
+    note(topology.floating_ips.size(), "[[floating_ip]]", "its address does not answer");
+    note(topology.port_forwards.size(), "[[port_forward]]", "nothing is forwarded");
+    note(topology.security_groups.size(), "[[security_group]]", "traffic of its ports is NOT restricted");
+    note(topology.qos.size(), "[[qos]]", "rates are not limited");
+    const auto with = [&](auto predicate) {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(topology.networks, [&](const auto& n) { return predicate(n.second); }));
+    };
+    note(with([](const topology::Network& n) { return !n.acl.empty(); }), "network acl", "traffic is NOT filtered");
+    note(with([](const topology::Network& n) { return n.physical() && n.dhcp; }), "network dhcp",
+         "addresses must be static");
+    return notices;
+}
+
+topology::ObservedMacs observed_macs(const fabric::ClaimTable& claims, const topology::Topology& topology) {
+    topology::ObservedMacs macs;
+    for (const auto& [port, judged] : claims.judge(topology))
+        if (judged.front().claim.attached_mac && !topology.ports.at(port).mac)
+            macs.emplace(port, *judged.front().claim.attached_mac);
+    return macs;
+}
+
+void touch_networks_of(const std::string& port, const topology::Topology& topology, fabric::Touched& touched) {
+    const auto found = topology.ports.find(port);
+    if (found == topology.ports.end()) return;
+    for (auto& network : fabric::networks_of(found->second))
+        touched.networks.insert(std::move(network));
+}
+
+/// Ports whose value differs between two maps by port name.
+template <class Map, class Then>
+void for_each_difference(const Map& before, const Map& after, Then then) {
+    for (const auto& [name, value] : after)
+        if (const auto old = before.find(name); old == before.end() || old->second != value) then(name);
+    for (const auto& [name, _] : before)
+        if (!after.contains(name)) then(name);
+}
+
+} // namespace
+
+bool Candidate::ok() const {
+    return std::ranges::none_of(problems, [](const auto& p) { return p.severity == topology::Severity::error; });
+}
+
+Intent::Intent(const Settings& settings, Voice voice, Publish publish)
+    : settings_(settings), voice_(voice), publish_(std::move(publish)) {}
+
+Result<> Intent::restore(State state) {
+    state_ = std::move(state);
+    for (const auto& [port, host] : state_.holders)
+        claims_.expect(port, host);
+    const auto* revision = state_.find(state_.current);
+    if (revision == nullptr) {
+        commit(consider({}), state_);
+        return {};
+    }
+    const auto candidate = consider(revision->sources);
+    if (!candidate.ok()) {
+        const auto& problem = candidate.problems.front();
+        return fail(ErrorKind::invalid,
+                    fmt::format("revision {} in the state directory is not valid for this weftd: {}: {}",
+                                revision->number, problem.where.to_string(), problem.text));
+    }
+    commit(candidate, state_);
+    return {};
+}
+
+Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
+    Candidate candidate;
+    auto parsed = topology::parse(sources);
+    candidate.problems = std::move(parsed.problems);
+    apply_host_settings(settings_.hosts, parsed.topology);
+    for (const auto& [name, port] : state_.dynamic_ports)
+        parsed.topology.ports.emplace(name, port);
+    for (const auto& [name, host] : parsed.topology.hosts) {
+        const auto lacks = [&](std::string_view key) {
+            candidate.problems.push_back({topology::Severity::error,
+                                          host.origin,
+                                          fmt::format("host {} has no {}", name, key),
+                                          fmt::format("set it here or in weftd.toml under [host.{}]", name),
+                                          {}});
+        };
+        if (host.ovsdb.empty())
+            lacks("ovsdb");
+        else if (const auto endpoint = Endpoint::parse(host.ovsdb); !endpoint)
+            candidate.problems.push_back({topology::Severity::error,
+                                          host.origin,
+                                          fmt::format("host {}: {}", name, endpoint.error().text),
+                                          "",
+                                          {}});
+        if (!host.vtep) lacks("vtep");
+        if (!host.datapath) lacks("datapath");
+    }
+    if (!candidate.ok()) return candidate;
+    auto allocated = topology::allocate(parsed.topology, state_.allocations, macs_);
+    candidate.allocations = std::move(allocated.allocations);
+    for (auto& problem : allocated.problems)
+        candidate.problems.push_back(std::move(problem));
+    candidate.notices = unserved(parsed.topology);
+    candidate.topology = std::make_shared<const topology::Topology>(std::move(parsed.topology));
+    return candidate;
+}
+
+State Intent::with_revision(const Candidate& candidate, std::string source,
+                            std::vector<topology::Source> sources) const {
+    State state = state_;
+    state.add_revision(std::move(source), std::move(sources), now());
+    state.allocations = candidate.allocations;
+    return state;
+}
+
+void Intent::commit(const Candidate& candidate, State state) {
+    state_ = std::move(state);
+    state_.allocations = candidate.allocations;
+    for (const auto& [host, _] : topology_->hosts)
+        if (!candidate.topology->hosts.contains(host)) {
+            claims_.forget(host);
+            facts_.erase(host);
+        }
+    topology_ = candidate.topology;
+    failpoint("intent.committed");
+    rebuild({.all = true, .networks = {}, .hosts = {}});
+}
+
+std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Topology& topology) const {
+    auto facts = facts_;
+    for (const auto& [name, host] : topology.hosts)
+        facts[name].vtep = host.vtep;
+    return facts;
+}
+
+fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
+    const auto facts = facts_under(*candidate.topology);
+    const auto bindings = claims_.bindings(*candidate.topology);
+    return fabric::build({candidate.topology, candidate.allocations, bindings, facts}, published_.world,
+                         {.all = true, .networks = {}, .hosts = {}});
+}
+
+void Intent::observe(const std::string& host, const fabric::Observation& seen) {
+    fabric::Touched touched;
+    const auto known = facts_.find(host);
+    if (known == facts_.end() || known->second != seen.facts) {
+        facts_[host] = seen.facts;
+        touched.hosts.insert(host);
+    }
+    if (!claims_.observe(host, seen.claims) && touched.hosts.empty()) return;
+    rebuild(std::move(touched));
+}
+
+void Intent::rebuild(fabric::Touched touched) {
+    auto bindings = claims_.bindings(*topology_);
+    for_each_difference(bindings_, bindings,
+                        [&](const std::string& port) { touch_networks_of(port, *topology_, touched); });
+    if (auto macs = observed_macs(claims_, *topology_); macs != macs_) {
+        macs_ = std::move(macs);
+        auto allocated = topology::allocate(*topology_, state_.allocations, macs_);
+        for_each_difference(state_.allocations.attachments, allocated.allocations.attachments,
+                            [&](const topology::AttachmentKey& key) { touched.networks.insert(key.network); });
+        for (const auto& problem : allocated.problems)
+            voice_.say(LogLevel::warning, "allocation", "", "", problem.text);
+        dirty_ = dirty_ || state_.allocations != allocated.allocations;
+        state_.allocations = std::move(allocated.allocations);
+    }
+    tell(bindings_, bindings);
+    bindings_ = std::move(bindings);
+    const auto facts = facts_under(*topology_);
+    published_ = {fabric::build({topology_, state_.allocations, bindings_, facts}, published_.world, touched),
+                  state_.current, SteadyClock::now()};
+    std::map<std::string, std::string> holders;
+    for (const auto& [port, binding] : bindings_)
+        holders.emplace(port, binding.host);
+    dirty_ = dirty_ || holders != state_.holders;
+    state_.holders = std::move(holders);
+    publish_(published_);
+}
+
+void Intent::tell(const fabric::Bindings& before, const fabric::Bindings& after) const {
+    for_each_difference(before, after, [&](const std::string& port) {
+        const auto was = before.find(port);
+        const auto is = after.find(port);
+        const auto object = "port " + port;
+        if (is == after.end())
+            voice_.say(LogLevel::info, "port_unplugged", was->second.host, object, "is no longer plugged in");
+        else if (was == before.end())
+            voice_.say(LogLevel::info, "port_plugged", is->second.host, object,
+                       fmt::format("plugged in as {}", is->second.interface));
+        else if (was->second.host != is->second.host)
+            voice_.say(LogLevel::info, "port_moved", is->second.host, object,
+                       fmt::format("moved here from {}", was->second.host));
+    });
+}
+
+} // namespace weft::controller

@@ -1,0 +1,78 @@
+// Intent: the topology in force and what was observed, turned into the published world. The door through which both
+// enter: every change, an admin's or a host's, ends in one call of publish.
+#pragma once
+#include "controller/published.hpp"
+#include "controller/settings.hpp"
+#include "controller/state.hpp"
+#include "fabric/bindings.hpp"
+#include "fabric/host_rows.hpp"
+#include "topology/difference.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weft::controller {
+
+/// A topology that may come into force: parsed, settings applied, numbers allocated.
+struct Candidate {
+    std::shared_ptr<const topology::Topology> topology;
+    topology::Allocations allocations;
+    std::vector<topology::Problem> problems; ///< an error among them: it may not
+    std::vector<std::string> notices;        ///< what it asks for that weft does not do yet
+    bool ok() const;
+};
+
+class Intent {
+  public:
+    using Publish = std::function<void(const Published&)>;
+
+    Intent(const Settings& settings, Voice voice, Publish publish);
+
+    /// The state as loaded: the revision in force is parsed again, the stored holders are believed.
+    Result<> restore(State state);
+    const State& state() const { return state_; }
+
+    Candidate consider(const std::vector<topology::Source>& sources) const;
+    /// A state with `candidate` as its newest revision: to be saved before commit().
+    State with_revision(const Candidate& candidate, std::string source, std::vector<topology::Source> sources) const;
+    /// `candidate` comes into force.
+    void commit(const Candidate& candidate, State state);
+
+    /// What a host's OVSDB says now.
+    void observe(const std::string& host, const fabric::Observation& seen);
+
+    const Published& published() const { return published_; }
+    const topology::Topology& topology() const { return *topology_; }
+    const topology::Allocations& allocations() const { return state_.allocations; }
+    const fabric::ClaimTable& claims() const { return claims_; }
+    const fabric::Bindings& bindings() const { return bindings_; }
+
+    /// What the world would be under `candidate`, everything else as now.
+    fabric::WorldPtr imagine(const Candidate& candidate) const;
+
+    /// Set when state() changed by observation and wants to be saved at leisure.
+    bool dirty() const { return dirty_; }
+    void saved() { dirty_ = false; }
+
+  private:
+    std::map<std::string, fabric::HostFacts> facts_under(const topology::Topology& topology) const;
+    void rebuild(fabric::Touched touched);
+    void tell(const fabric::Bindings& before, const fabric::Bindings& after) const;
+
+    const Settings& settings_;
+    Voice voice_;
+    Publish publish_;
+    State state_;
+    std::shared_ptr<const topology::Topology> topology_ = std::make_shared<topology::Topology>();
+    fabric::ClaimTable claims_;
+    fabric::Bindings bindings_;
+    topology::ObservedMacs macs_;
+    std::map<std::string, fabric::HostFacts> facts_; ///< as observed
+    Published published_;
+    bool dirty_ = false;
+};
+
+} // namespace weft::controller

@@ -1,0 +1,29 @@
+// Names: cookies and register values back to what the admin calls them. Built from the world in force.
+#pragma once
+#include "fabric/world.hpp"
+#include "openflow/flow.hpp"
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+namespace weft::controller {
+
+class Names {
+  public:
+    explicit Names(const fabric::World& world);
+
+    /// "port/web1"; "unknown" for a cookie that is not weft's or whose object is gone.
+    std::string owner(std::uint64_t cookie) const;
+    /// ovs-ofctl's text of a match or an action list, ids of networks and ports replaced by names.
+    std::string match(const openflow::Match& match) const;
+    std::string actions(const openflow::Actions& actions) const;
+
+  private:
+    std::string register_text(openflow::Field field, std::uint64_t value) const;
+
+    std::unordered_map<std::uint64_t, std::string> objects_;   ///< kind and id → "kind/name"
+    std::unordered_map<std::uint64_t, std::string> registers_; ///< network and attachment ids → name
+};
+
+} // namespace weft::controller

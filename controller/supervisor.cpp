@@ -1,0 +1,223 @@
+#include "controller/supervisor.hpp"
+
+#include "controller/failpoint.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace weft::controller {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Observations (which host holds a port) are saved this long after the first of a burst.
+constexpr Milliseconds kSaveDelay = 100ms;
+
+/// ovs-pki makes names like "kvm1 id:d3b0…": the host's name is the first word.
+std::string host_of_certificate(const std::string& common_name) {
+    return common_name.substr(0, common_name.find(' '));
+}
+
+bool is_any_address(const std::string& address) {
+    return address == "0.0.0.0" || address == "::";
+}
+
+} // namespace
+
+Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Log& log, EventLog& events)
+    : io_(io), settings_(std::move(settings)), log_(log), events_(events), voice_{log, events}, store_(store),
+      intent_(settings_, voice_, [this](const Published& published) { publish(published); }), save_(io.get_executor()) {
+}
+
+Result<> Supervisor::start() {
+    if (settings_.tls) {
+        auto context = tls_context(*settings_.tls);
+        if (!context) return std::unexpected(context.error());
+        tls_ = std::move(*context);
+    }
+    auto listener = listen(io_, settings_.openflow, tls_);
+    if (!listener) return std::unexpected(listener.error());
+    listener_ = std::move(*listener);
+    auto loaded = store_.load();
+    if (!loaded) return std::unexpected(loaded.error());
+    for (const auto& notice : loaded->notices)
+        voice_.say(LogLevel::warning, "state", "", "", notice);
+    if (auto restored = intent_.restore(std::move(loaded->state)); !restored) return restored;
+    asio::co_spawn(io_, accept(), asio::detached);
+    asio::co_spawn(io_, save_at_leisure(), asio::detached);
+    return {};
+}
+
+void Supervisor::stop() {
+    stopped_ = true;
+    if (listener_) listener_->close();
+    for (auto& [_, host] : hosts_)
+        host.stop();
+    for (auto& [_, rows] : leaving_)
+        rows->stop();
+    if (intent_.dirty())
+        if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
+    save_.raise();
+}
+
+Result<> Supervisor::apply(const Candidate& candidate, const std::string& source,
+                           const std::vector<topology::Source>& sources) {
+    auto state = intent_.with_revision(candidate, source, sources);
+    failpoint("supervisor.considered");
+    if (auto saved = store_.save(state); !saved) return saved;
+    failpoint("supervisor.saved");
+    const auto revision = state.current;
+    intent_.commit(candidate, std::move(state));
+    voice_.say(LogLevel::info, "topology_applied", "", "",
+               fmt::format("revision {} from {} is in force", revision, source));
+    return {};
+}
+
+RowsAgent::Wanted Supervisor::wanted(const topology::Host& host) const {
+    auto openflow = listener_->endpoint();
+    // "{local}": the address by which this daemon reaches the host's OVSDB is the one that reaches the daemon back.
+    if (!settings_.advertise.empty())
+        openflow.address = settings_.advertise;
+    else if (is_any_address(openflow.address))
+        openflow.address = "{local}";
+    // parse() has accepted it: Intent::consider checks.
+    return {*Endpoint::parse(host.ovsdb), tls_, host, {openflow.to_string()}, false};
+}
+
+void Supervisor::start_host(const topology::Host& host) {
+    const auto name = host.name;
+    if (const auto left = leaving_.find(name); left != leaving_.end()) {
+        left->second->stop();
+        leaving_.erase(left);
+    }
+    HostAgent agent;
+    agent.flows = std::make_shared<SwitchAgent>(io_, name, voice_, [this, name] { note_state(name); });
+    agent.rows = std::make_shared<RowsAgent>(
+        io_, name, voice_,
+        [this, name, flows = agent.flows](const fabric::Observation& seen) {
+            intent_.observe(name, seen);
+            flows->set_ready(true);
+        },
+        [this, name] { note_state(name); });
+    hosts_.emplace(name, agent);
+    agent.rows->start(wanted(host));
+}
+
+void Supervisor::stop_host(const std::string& name) {
+    auto agent = hosts_.at(name);
+    hosts_.erase(name);
+    agent.flows->stop();
+    leaving_[name] = agent.rows;
+    agent.rows->leave([this, name] {
+        voice_.say(LogLevel::info, "host_cleaned", name, "", "weft's rows were taken off the host");
+        leaving_.erase(name);
+    });
+    voice_.say(LogLevel::info, "host_left", name, "", "left the topology");
+}
+
+void Supervisor::publish(const Published& published) {
+    const auto& topology = intent_.topology();
+    std::vector<std::string> gone;
+    for (const auto& [name, _] : hosts_)
+        if (!topology.hosts.contains(name)) gone.push_back(name);
+    for (const auto& name : gone)
+        stop_host(name);
+    for (const auto& [name, host] : topology.hosts) {
+        const auto agent = hosts_.find(name);
+        if (agent == hosts_.end())
+            start_host(host);
+        else
+            agent->second.rows->want(wanted(host));
+    }
+    failpoint("supervisor.publishing");
+    for (const auto& [_, agent] : hosts_)
+        agent.flows->publish(published);
+    if (intent_.dirty()) save_.raise();
+}
+
+Task<void> Supervisor::save_at_leisure() {
+    while (!stopped_) {
+        co_await save_.wait();
+        if (stopped_ || !intent_.dirty()) continue;
+        co_await sleep_for(kSaveDelay);
+        if (stopped_) break;
+        intent_.saved();
+        if (const auto saved = store_.save(intent_.state()); !saved)
+            voice_.say(LogLevel::error, "state", "", "", saved.error().text);
+    }
+}
+
+Task<void> Supervisor::accept() {
+    while (!stopped_) {
+        auto stream = co_await listener_->accept();
+        if (stopped_) break;
+        if (!stream) {
+            log_.warning("weftd", "OpenFlow listener: " + stream.error().text);
+            co_await sleep_for(100ms);
+            continue;
+        }
+        asio::co_spawn(io_, greet(std::move(*stream)), asio::detached);
+    }
+}
+
+Task<void> Supervisor::greet(std::unique_ptr<Stream> stream) {
+    const auto peer = stream->peer_address();
+    const auto certified = host_of_certificate(stream->peer_common_name());
+    auto session = co_await openflow::Session::open(std::move(stream));
+    if (stopped_) co_return;
+    if (!session) {
+        log_.warning("weftd", fmt::format("OpenFlow connection from {}: {}", peer, session.error().text));
+        co_return;
+    }
+    const auto id = (*session)->features().datapath_id;
+    const auto host = std::ranges::find_if(hosts_, [&](const auto& h) { return fabric::datapath_id(h.first) == id; });
+    if (host == hosts_.end()) {
+        log_.warning("weftd",
+                     fmt::format("OpenFlow connection from {}: datapath {:016x} is no host of the topology", peer, id));
+        co_return;
+    }
+    if (tls_ && certified != host->first) {
+        voice_.say(LogLevel::error, "refused_connection", host->first, "",
+                   fmt::format("{} showed the certificate of '{}' and claimed to be {}: refused", peer, certified,
+                               host->first));
+        co_return;
+    }
+    host->second.flows->adopt(std::shared_ptr<openflow::Session>(std::move(*session)));
+}
+
+void Supervisor::note_state(const std::string& name) {
+    const auto found = hosts_.find(name);
+    if (found == hosts_.end()) return;
+    const auto status = found->second.status();
+    const auto& said = found->second.last_said;
+    if (status.state == said.state && (status.reason == said.reason || status.state == HostState::syncing)) return;
+    const bool worse = status.state == HostState::down || status.state == HostState::degraded;
+    const auto text = status.state == HostState::synced ? std::string("synced")
+                                                        : fmt::format("{}: {}", name_of(status.state), status.reason);
+    if (status.state == HostState::syncing)
+        log_.debug(name, text);
+    else
+        voice_.say(worse ? LogLevel::warning : LogLevel::info, fmt::format("host_{}", name_of(status.state)), name, "",
+                   text);
+    found->second.last_said = status;
+}
+
+bool Supervisor::converged() const {
+    return std::ranges::all_of(hosts_, [this](const auto& host) {
+        return host.second.status().state == HostState::synced &&
+               host.second.flows->revision() == intent_.published().revision && host.second.flows->lag_ms() == 0;
+    });
+}
+
+std::optional<std::size_t> Supervisor::rows_to_change(const topology::Topology& topology,
+                                                      const std::string& host) const {
+    const auto agent = hosts_.find(host);
+    const auto wanted_host = topology.hosts.find(host);
+    if (agent == hosts_.end()) return std::nullopt;
+    if (wanted_host != topology.hosts.end()) return agent->second.rows->rows_to_change(wanted(wanted_host->second));
+    auto leaving = wanted(intent_.topology().hosts.at(host));
+    leaving.leaving = true;
+    return agent->second.rows->rows_to_change(leaving);
+}
+
+} // namespace weft::controller

@@ -1,0 +1,67 @@
+// Supervisor: wires the daemon together. Observations of the host agents go into Intent; the world that Intent
+// publishes goes to the host agents; bridges that dial in are handed to their host's agent; state is saved.
+//
+//   OVSDB ──Observation──▶ Intent ──Published──▶ HostAgent (rows, switch) ──▶ OVSDB, OpenFlow
+//   API ──Candidate──────────▲
+//
+// Rules of life: one thread, the io_context's. stop() first, then run the io_context dry, then destroy.
+#pragma once
+#include "base/stream.hpp"
+#include "controller/host_agent.hpp"
+#include "controller/intent.hpp"
+#include "controller/settings.hpp"
+#include "controller/state.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace weft::controller {
+
+class Supervisor {
+  public:
+    Supervisor(asio::io_context& io, Settings settings, Store& store, Log& log, EventLog& events);
+
+    /// Loads the state, starts the OpenFlow listener and an agent per host. Errors name the remedy.
+    Result<> start();
+    void stop();
+
+    /// Saves, then puts in force. Error io: the state could not be saved, nothing changed.
+    Result<> apply(const Candidate& candidate, const std::string& source, const std::vector<topology::Source>& sources);
+
+    const Intent& intent() const { return intent_; }
+    const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
+    const EventLog& events() const { return events_; }
+    EventLog& events() { return events_; }
+    Endpoint openflow_endpoint() const { return listener_->endpoint(); }
+    /// Every host of the topology is synced at the current revision.
+    bool converged() const;
+    /// OVSDB rows that a candidate would touch on a host; nothing while it is down.
+    std::optional<std::size_t> rows_to_change(const topology::Topology& topology, const std::string& host) const;
+
+  private:
+    Task<void> accept();
+    Task<void> greet(std::unique_ptr<Stream> stream);
+    Task<void> save_at_leisure();
+    void publish(const Published& published);
+    RowsAgent::Wanted wanted(const topology::Host& host) const;
+    void start_host(const topology::Host& host);
+    void stop_host(const std::string& name);
+    void note_state(const std::string& host);
+
+    asio::io_context& io_;
+    Settings settings_;
+    Log& log_;
+    EventLog& events_;
+    Voice voice_;
+    StateStore store_;
+    Intent intent_;
+    std::shared_ptr<asio::ssl::context> tls_;
+    std::unique_ptr<Listener> listener_;
+    std::map<std::string, HostAgent> hosts_;
+    std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
+    Signal save_;
+    bool stopped_ = false;
+};
+
+} // namespace weft::controller
