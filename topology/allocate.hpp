@@ -18,21 +18,21 @@ struct AttachmentKey {
 };
 
 struct AttachmentAddresses {
-    Mac mac;                ///< explicit, else the port's, else allocated from the locally administered 0a:…
-    std::optional<Ip> ip;   ///< explicit or allocated; none on a network without a subnet
-    std::optional<Ip> ip6;  ///< explicit, or EUI-64 in a /64; none without a subnet6 or outside a /64 without `ip6`
+    Mac mac;               ///< explicit, else the port's, else allocated from the locally administered 0a:…
+    std::optional<Ip> ip;  ///< explicit or allocated; none on a network without a subnet
+    std::optional<Ip> ip6; ///< explicit, or EUI-64 in a /64; none without a subnet6 or outside a /64 without `ip6`
     bool operator==(const AttachmentAddresses&) const = default;
 };
 
 struct Allocations {
-    std::map<std::string, std::uint32_t> vnis;  ///< every vxlan network, explicit ones included
+    std::map<std::string, std::uint32_t> vnis; ///< every vxlan network, explicit ones included
     std::map<AttachmentKey, AttachmentAddresses> attachments;
     bool operator==(const Allocations&) const = default;
 };
 
 struct Allocated {
     Allocations allocations;
-    std::vector<Problem> problems;  ///< exhaustion: which network, how many addresses it has
+    std::vector<Problem> problems; ///< exhaustion: which network, how many addresses it has
 };
 
 /// What observation adds: MACs that VMs or the lab bring, for ports whose topology names none.
@@ -44,4 +44,4 @@ using ObservedMacs = std::map<std::string, Mac>;
 /// A port with neither `mac` nor an observed one has a derived MAC, so that it can be programmed before it appears.
 Allocated allocate(const Topology& topology, const Allocations& previous, const ObservedMacs& observed);
 
-}  // namespace weft::topology
+} // namespace weft::topology

@@ -22,4 +22,4 @@ struct Change {
 /// lab_endpoints never count: they belong to weft-lab.
 std::vector<Change> difference(const Topology& before, const Topology& after);
 
-}  // namespace weft::topology
+} // namespace weft::topology

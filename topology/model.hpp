@@ -20,22 +20,22 @@ namespace weft::topology {
 struct KeyPlace {
     std::uint32_t line = 0;
     std::uint32_t column = 0;
-    bool malformed = false;  ///< parse has already complained, so rules about an absent value keep quiet
+    bool malformed = false; ///< parse has already complained, so rules about an absent value keep quiet
 };
 using KeyPlaces = std::map<std::string, KeyPlace, std::less<>>;
 
 /// Where something was written. Never part of an object's value: moving a line changes nothing.
 struct Origin {
     std::string file;
-    std::uint32_t line = 0;  ///< 1-based; 0: nowhere (a dynamic object)
+    std::uint32_t line = 0; ///< 1-based; 0: nowhere (a dynamic object)
     std::uint32_t column = 0;
-    std::shared_ptr<const KeyPlaces> keys;  ///< of the object that begins here; null when it was not written in a file
+    std::shared_ptr<const KeyPlaces> keys; ///< of the object that begins here; null when it was not written in a file
 
     bool operator==(const Origin&) const { return true; }
-    std::string to_string() const;  ///< "demo.toml:41:3"
+    std::string to_string() const;          ///< "demo.toml:41:3"
     Origin at(std::string_view key) const;  ///< where the value of `key` was written; the object itself if it was not
-    bool wrote(std::string_view key) const;      ///< the key is in the file
-    bool malformed(std::string_view key) const;  ///< the key is in the file with a value that could not be read
+    bool wrote(std::string_view key) const; ///< the key is in the file
+    bool malformed(std::string_view key) const; ///< the key is in the file with a value that could not be read
 };
 
 enum class Datapath { system, netdev };
@@ -43,32 +43,32 @@ enum class Datapath { system, netdev };
 struct Host {
     Origin origin;
     std::string name;
-    std::string ovsdb;             ///< "tcp:ADDR:PORT"; empty: given by weftd's settings
-    std::optional<Ip> vtep;        ///< VXLAN source address
+    std::string ovsdb;      ///< "tcp:ADDR:PORT"; empty: given by weftd's settings
+    std::optional<Ip> vtep; ///< VXLAN source address
     std::string bridge = "br-int";
     std::optional<Datapath> datapath;
     std::string libvirt;
-    std::map<std::string, std::string> uplinks;  ///< physical network → NIC or existing bridge
+    std::map<std::string, std::string> uplinks; ///< physical network → NIC or existing bridge
     bool operator==(const Host&) const = default;
 };
 
 struct AddressRange {
     Ip first;
-    Ip last;  ///< inclusive, same family
+    Ip last; ///< inclusive, same family
     bool contains(const Ip& ip) const { return ip.is_v6() == first.is_v6() && first <= ip && ip <= last; }
     bool overlaps(const AddressRange& other) const {
         return first.is_v6() == other.first.is_v6() && first <= other.last && other.first <= last;
     }
-    std::string to_string() const;  ///< "10.0.1.2-10.0.1.9", or the address of a range of one
+    std::string to_string() const; ///< "10.0.1.2-10.0.1.9", or the address of a range of one
     auto operator<=>(const AddressRange&) const = default;
 };
 
 struct PortRange {
     std::uint16_t first = 0;
-    std::uint16_t last = 0;  ///< inclusive
+    std::uint16_t last = 0; ///< inclusive
     int count() const { return last - first + 1; }
     bool overlaps(const PortRange& other) const { return first <= other.last && other.first <= last; }
-    std::string to_string() const;  ///< "8000-8010", or "80"
+    std::string to_string() const; ///< "8000-8010", or "80"
     auto operator<=>(const PortRange&) const = default;
 };
 
@@ -90,7 +90,7 @@ struct Protocol {
     Class kind = Class::any;
     std::uint8_t number = 0;
     bool has_ports() const { return kind == Class::number && (number == 6 || number == 17 || number == 132); }
-    std::string to_string() const;  ///< as in the file: "any", "icmp", "tcp", "47"
+    std::string to_string() const; ///< as in the file: "any", "icmp", "tcp", "47"
     auto operator<=>(const Protocol&) const = default;
 };
 
@@ -111,15 +111,15 @@ struct Network {
     Origin origin;
     std::string name;
     NetworkKind kind = NetworkKind::vxlan;
-    std::optional<std::uint32_t> vni;   ///< vxlan; absent: allocated. 1..16777215
-    std::optional<std::uint16_t> vlan;  ///< vlan; 1..4094
-    std::string physnet;                ///< vlan, flat
-    std::uint16_t mtu = 1500;           ///< default filled in: vxlan 1500 less the overlay's overhead
+    std::optional<std::uint32_t> vni;  ///< vxlan; absent: allocated. 1..16777215
+    std::optional<std::uint16_t> vlan; ///< vlan; 1..4094
+    std::string physnet;               ///< vlan, flat
+    std::uint16_t mtu = 1500;          ///< default filled in: vxlan 1500 less the overlay's overhead
     std::optional<Prefix> subnet;
-    std::optional<Ip> gateway;          ///< default filled in: first address of `subnet`
+    std::optional<Ip> gateway; ///< default filled in: first address of `subnet`
     std::optional<Prefix> subnet6;
     std::optional<Ip> gateway6;
-    std::optional<Dhcp> dhcp;           ///< filled in by default for vxlan and local with a subnet
+    std::optional<Dhcp> dhcp; ///< filled in by default for vxlan and local with a subnet
     std::vector<AddressRange> reserved;
     std::vector<AclEntry> acl;
     bool operator==(const Network&) const = default;
@@ -130,10 +130,10 @@ struct Network {
 struct TrunkEntry {
     Origin origin;
     std::string network;
-    std::uint16_t vlan = 0;  ///< 1..4094
+    std::uint16_t vlan = 0; ///< 1..4094
     std::optional<Ip> ip;
     std::optional<Ip> ip6;
-    std::optional<Mac> mac;  ///< default: the port's
+    std::optional<Mac> mac; ///< default: the port's
     bool operator==(const TrunkEntry&) const = default;
 };
 
@@ -151,7 +151,7 @@ struct Port {
     bool native = true;
     bool port_security = true;
     std::vector<Prefix> allowed_addresses;
-    std::string lab_host;  ///< weft-lab only
+    std::string lab_host; ///< weft-lab only
     bool operator==(const Port&) const = default;
 };
 
@@ -180,13 +180,13 @@ struct Gateway {
     std::optional<Ip> nexthop;
     std::optional<Ip> nexthop6;
     std::vector<std::string> hosts;
-    std::vector<AddressRange> snat;  ///< default filled in: the gateway's own address
+    std::vector<AddressRange> snat; ///< default filled in: the gateway's own address
     bool operator==(const Gateway&) const = default;
 };
 
 struct FloatingIp {
     Origin origin;
-    Ip address;  ///< also its name
+    Ip address; ///< also its name
     std::string port;
     std::string gateway;
     bool distributed = false;
@@ -199,10 +199,10 @@ struct PortForward {
     Ip address;
     Protocol protocol;
     PortRange ports;
-    std::string to_port;      ///< "web1" of "web1:22"
-    PortRange to_ports;       ///< same length as `ports`
+    std::string to_port; ///< "web1" of "web1:22"
+    PortRange to_ports;  ///< same length as `ports`
     bool operator==(const PortForward&) const = default;
-    std::string name() const;  ///< "203.0.113.2:tcp:2222" (the range as written); unique by validation
+    std::string name() const; ///< "203.0.113.2:tcp:2222" (the range as written); unique by validation
 };
 
 struct SecurityRule {
@@ -225,7 +225,7 @@ struct SecurityGroup {
 
 struct Rate {
     std::uint64_t bits_per_second = 0;
-    std::uint64_t burst_bits = 0;  ///< default filled in: 400 ms of the rate
+    std::uint64_t burst_bits = 0; ///< default filled in: 400 ms of the rate
     bool operator==(const Rate&) const = default;
 };
 
@@ -234,7 +234,7 @@ struct Qos {
     std::string name;
     std::optional<Rate> egress;
     std::optional<Rate> ingress;
-    std::optional<std::uint8_t> dscp;  ///< 0..63
+    std::optional<std::uint8_t> dscp; ///< 0..63
     std::optional<std::uint64_t> guarantee_bits_per_second;
     bool operator==(const Qos&) const = default;
 };
@@ -254,17 +254,17 @@ struct LabEndpoint {
 
 struct Topology {
     std::map<std::string, Host> hosts;
-    std::vector<std::string> host_order;  ///< file order: "first live host" means it
+    std::vector<std::string> host_order; ///< file order: "first live host" means it
     std::map<std::string, Network> networks;
     std::map<std::string, Port> ports;
     std::map<std::string, Router> routers;
     std::map<std::string, Gateway> gateways;
     std::map<Ip, FloatingIp> floating_ips;
-    std::map<std::string, PortForward> port_forwards;  ///< by PortForward::name()
+    std::map<std::string, PortForward> port_forwards; ///< by PortForward::name()
     std::map<std::string, SecurityGroup> security_groups;
     std::map<std::string, Qos> qos;
     std::map<std::string, LabEndpoint> lab_endpoints;
     bool operator==(const Topology&) const = default;
 };
 
-}  // namespace weft::topology
+} // namespace weft::topology

@@ -11,7 +11,7 @@ namespace weft::topology {
 
 /// One file's text as read.
 struct Source {
-    std::string name;  ///< as shown to the admin: "demo.toml"
+    std::string name; ///< as shown to the admin: "demo.toml"
     std::string text;
     bool operator==(const Source&) const = default;
 };
@@ -22,15 +22,15 @@ enum class Severity { error, warning };
 struct Problem {
     Severity severity = Severity::error;
     Origin where;
-    std::string text;    ///< "unknown key 'subnett' in [[network]]"
-    std::string remedy;  ///< "did you mean 'subnet'?"; may be empty
-    Origin other;        ///< a second place ("first defined here"); line 0: none
+    std::string text;   ///< "unknown key 'subnett' in [[network]]"
+    std::string remedy; ///< "did you mean 'subnet'?"; may be empty
+    Origin other;       ///< a second place ("first defined here"); line 0: none
 };
 
 struct Parsed {
     Topology topology;
-    std::vector<Problem> problems;  ///< in order of place; warnings included
-    bool ok() const;                ///< no errors
+    std::vector<Problem> problems; ///< in order of place; warnings included
+    bool ok() const;               ///< no errors
 };
 
 /// Reads one file, or every *.toml of a directory in name order.
@@ -46,4 +46,4 @@ std::vector<Problem> validate(const Topology& topology);
 /// "demo.toml:3:1: error: …", the line, a caret, the remedy and the second place: several lines, with a final newline.
 std::string render(const Problem& problem, const std::vector<Source>& sources);
 
-}  // namespace weft::topology
+} // namespace weft::topology

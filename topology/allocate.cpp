@@ -1,0 +1,220 @@
+#include "topology/allocate.hpp"
+
+#include "base/ids.hpp"
+#include "topology/addresses.hpp"
+#include "topology/pool.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace weft::topology {
+namespace {
+
+constexpr std::uint32_t kFirstVni = 4096;
+constexpr std::uint32_t kLastVni = 0xff'ffff;
+
+Problem problem(Severity severity, Origin where, std::string text, std::string remedy) {
+    return {severity, std::move(where), std::move(text), std::move(remedy), {}};
+}
+
+/// Explicit ones, then those that were allocated before, then fresh ones.
+void allocate_vnis(const Topology& topology, const Allocations& previous, Allocated& result) {
+    auto& vnis = result.allocations.vnis;
+    std::set<std::uint32_t> taken;
+    for (const auto& [name, network] : topology.networks) {
+        if (network.kind == NetworkKind::vxlan && network.vni) {
+            vnis.emplace(name, *network.vni);
+            taken.insert(*network.vni);
+        }
+    }
+    for (const auto& [name, vni] : previous.vnis) {
+        const auto network = topology.networks.find(name);
+        if (network == topology.networks.end() || network->second.kind != NetworkKind::vxlan || vnis.contains(name))
+            continue;
+        if (vni >= 1 && vni <= kLastVni && taken.insert(vni).second) vnis.emplace(name, vni);
+    }
+    auto next = kFirstVni;
+    for (const auto& [name, network] : topology.networks) {
+        if (network.kind != NetworkKind::vxlan || vnis.contains(name)) continue;
+        while (next <= kLastVni && taken.contains(next))
+            ++next;
+        if (next > kLastVni) {
+            result.problems.push_back(problem(Severity::error, network.origin,
+                                              fmt::format("no VNI is left for network '{}'", name),
+                                              fmt::format("all from {} to {} are in use", kFirstVni, kLastVni)));
+            continue;
+        }
+        vnis.emplace(name, next++);
+    }
+}
+
+/// 0a: is locally administered and unicast; 40 bits of hash follow. `attempt` resolves collisions.
+Mac derived_mac(const std::string& port, std::uint64_t attempt) {
+    return Mac::from_u64(0x0a'0000'0000'00 | (content_hash(port, attempt) & 0xff'ffff'ffff));
+}
+
+/// The MAC of every port: explicit, observed, previous, derived.
+std::map<std::string, Mac> allocate_macs(const Topology& topology, const Allocations& previous,
+                                         const ObservedMacs& observed, std::vector<Problem>& problems) {
+    std::map<std::string, Mac> macs;
+    std::set<Mac> taken;
+    for (const auto& [name, port] : topology.ports) {
+        if (port.mac) {
+            macs.emplace(name, *port.mac);
+            taken.insert(*port.mac);
+        }
+        for (const auto& entry : port.trunk) {
+            if (entry.mac) taken.insert(*entry.mac);
+        }
+    }
+    for (const auto& [name, mac] : observed) {
+        const auto port = topology.ports.find(name);
+        if (port == topology.ports.end() || macs.contains(name) || mac.is_multicast() || mac == Mac{}) continue;
+        if (taken.insert(mac).second) {
+            macs.emplace(name, mac);
+        } else {
+            problems.push_back(
+                problem(Severity::warning, port->second.origin,
+                        fmt::format("port '{}' brings MAC {}, which another port has", name, mac.to_string()),
+                        "MACs are unique in a topology: change the NIC's"));
+        }
+    }
+    for (const auto& [key, addresses] : previous.attachments) {
+        const auto port = topology.ports.find(key.port);
+        if (port == topology.ports.end() || macs.contains(key.port)) continue;
+        // A trunk entry's own MAC is not the port's.
+        const bool own = key.network == port->second.network ||
+                         std::ranges::any_of(port->second.trunk, [&](const TrunkEntry& entry) {
+                             return entry.network == key.network && !entry.mac;
+                         });
+        if (own && !addresses.mac.is_multicast() && addresses.mac != Mac{} && taken.insert(addresses.mac).second)
+            macs.emplace(key.port, addresses.mac);
+    }
+    for (const auto& [name, port] : topology.ports) {
+        if (macs.contains(name)) continue;
+        std::uint64_t attempt = 0;
+        while (!taken.insert(derived_mac(name, attempt)).second)
+            ++attempt;
+        macs.emplace(name, derived_mac(name, attempt));
+    }
+    return macs;
+}
+
+/// What is never handed out in a network, besides what ports have: docs/topology.md.
+std::vector<AddressRange> excluded(const Network& network, const std::vector<Claim>& claims) {
+    auto ranges = network.reserved;
+    const auto exclude = [&](const Ip& ip) { ranges.push_back({ip, ip}); };
+    exclude(network.subnet->network());
+    exclude(network.subnet->last());
+    if (network.gateway) exclude(*network.gateway);
+    for (const auto& claim : claims)
+        ranges.push_back(claim.range);
+    return ranges;
+}
+
+/// The networks' pools and the claims they exclude.
+class Pools {
+  public:
+    explicit Pools(const Topology& topology) : claims_(public_claims(topology)) {
+        for (const auto& [name, gateway] : topology.gateways) {
+            auto& of_network = claims_[gateway.network];
+            for (const auto& ip : {gateway.nexthop, gateway.nexthop6}) {
+                if (ip) of_network.push_back({.range = {*ip, *ip}});
+            }
+        }
+        for (const auto& [name, network] : topology.networks) {
+            if (!network.subnet) continue;
+            const AddressRange whole{network.subnet->network(), network.subnet->last()};
+            const bool narrowed = network.dhcp && network.dhcp->range && network.dhcp->range->first.is_v4();
+            const auto& range = narrowed ? *network.dhcp->range : whole;
+            pools_.emplace(name, Pool(range, excluded(network, claims_[name])));
+        }
+    }
+    Pool* find(const std::string& network) {
+        const auto found = pools_.find(network);
+        return found == pools_.end() ? nullptr : &found->second;
+    }
+
+  private:
+    std::map<std::string, std::vector<Claim>> claims_;
+    std::map<std::string, Pool> pools_;
+};
+
+/// One attachment on its way from what was written to what it gets.
+struct Seat {
+    AttachmentKey key;
+    Attachment written;
+    AttachmentAddresses addresses;
+};
+
+void allocate_ip(std::vector<Seat>& seats, const Topology& topology, const Allocations& previous,
+                 std::vector<Problem>& problems) {
+    Pools pools(topology);
+    for (auto& seat : seats) {
+        seat.addresses.ip = seat.written.ip;
+        if (auto* pool = pools.find(seat.key.network); pool != nullptr && seat.written.ip) pool->take(*seat.written.ip);
+    }
+    for (auto& seat : seats) {
+        auto* pool = pools.find(seat.key.network);
+        const auto before = previous.attachments.find(seat.key);
+        if (pool == nullptr || seat.addresses.ip || before == previous.attachments.end()) continue;
+        const auto& ip = before->second.ip;
+        if (ip && pool->offers(*ip) && pool->take(*ip)) seat.addresses.ip = ip;
+    }
+    for (auto& seat : seats) {
+        auto* pool = pools.find(seat.key.network);
+        if (pool == nullptr || seat.addresses.ip) continue;
+        seat.addresses.ip = pool->take_for(seat.key.port);
+        if (!seat.addresses.ip)
+            problems.push_back(problem(Severity::error, seat.written.origin,
+                                       fmt::format("network '{}' has no address left for port '{}': all {} are in use",
+                                                   seat.key.network, seat.key.port, pool->size()),
+                                       "widen its 'subnet' or 'dhcp.range', reserve less, or remove ports"));
+    }
+}
+
+/// SLAAC: in a /64 the guest makes its own address from its MAC, so that is the one it has.
+void derive_ip6(std::vector<Seat>& seats, const Topology& topology, std::vector<Problem>& problems) {
+    std::set<std::pair<std::string, Ip>> taken;
+    for (auto& seat : seats) {
+        seat.addresses.ip6 = seat.written.ip6;
+        if (seat.written.ip6) taken.emplace(seat.key.network, *seat.written.ip6);
+    }
+    for (auto& seat : seats) {
+        const auto& network = topology.networks.at(seat.key.network);
+        if (seat.addresses.ip6 || !network.subnet6 || network.subnet6->length != 64) continue;
+        const auto ip = Ip::eui64(network.subnet6->network(), seat.addresses.mac);
+        if (ip != network.gateway6 && taken.emplace(seat.key.network, ip).second)
+            seat.addresses.ip6 = ip;
+        else
+            problems.push_back(problem(Severity::warning, seat.written.origin,
+                                       fmt::format("{}, the EUI-64 address of port '{}', is in use in network '{}'",
+                                                   ip.to_string(), seat.key.port, seat.key.network),
+                                       "give the port an 'ip6' or another 'mac'"));
+    }
+}
+
+} // namespace
+
+Allocated allocate(const Topology& topology, const Allocations& previous, const ObservedMacs& observed) {
+    Allocated result;
+    allocate_vnis(topology, previous, result);
+    const auto macs = allocate_macs(topology, previous, observed, result.problems);
+    std::vector<Seat> seats;
+    for (const auto& [name, port] : topology.ports) {
+        for (auto& attachment : attachments(port)) {
+            if (!topology.networks.contains(attachment.network)) continue;
+            AttachmentKey key{name, attachment.network};
+            const auto mac = attachment.mac ? *attachment.mac : macs.at(name);
+            seats.push_back({std::move(key), std::move(attachment), {.mac = mac}});
+        }
+    }
+    allocate_ip(seats, topology, previous, result.problems);
+    derive_ip6(seats, topology, result.problems);
+    for (auto& seat : seats)
+        result.allocations.attachments.emplace(std::move(seat.key), seat.addresses);
+    return result;
+}
+
+} // namespace weft::topology

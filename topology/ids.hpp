@@ -1,0 +1,12 @@
+// Numbers that stand for names of a topology on the wire of a switch, beyond base/ids.hpp.
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+namespace weft::topology {
+
+/// The OpenFlow group that floods a network: its object id folded to 24 bits, never 0. Two networks of a topology
+/// with the same number are a validation error.
+std::uint32_t group_number(std::string_view network);
+
+} // namespace weft::topology

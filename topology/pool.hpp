@@ -1,0 +1,37 @@
+// The IPv4 addresses of one network that weft may hand out, and which of them are in use.
+#pragma once
+#include "topology/model.hpp"
+
+#include <set>
+#include <string_view>
+#include <vector>
+
+namespace weft::topology {
+
+class Pool {
+  public:
+    /// Every address of `range` but those within `excluded` (any order, may overlap, may be of other families).
+    Pool(const AddressRange& range, const std::vector<AddressRange>& excluded);
+
+    /// Marks an address as in use; false if it was. Addresses outside the pool can be marked too.
+    bool take(const Ip& ip);
+    /// The pool would hand this address out.
+    bool offers(const Ip& ip) const;
+    /// A free address, marked as in use. Where the search begins depends on `name` alone, so that an address hardly
+    /// depends on what else is in the network; nothing when the pool is exhausted.
+    std::optional<Ip> take_for(std::string_view name);
+    /// How many addresses it has, used ones included.
+    std::uint64_t size() const { return size_; }
+
+  private:
+    struct Span {
+        std::uint32_t first;
+        std::uint32_t last;
+    };
+    std::vector<Span> spans_; ///< in order, disjoint, none empty
+    std::uint64_t size_ = 0;
+    std::uint64_t used_ = 0; ///< of the spans
+    std::set<Ip> taken_;
+};
+
+} // namespace weft::topology
