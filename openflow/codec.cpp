@@ -335,8 +335,7 @@ ofperr verdict(std::uint8_t table, const ::match& match, std::span<const Action>
 }
 
 Result<void> check_actions(std::uint8_t table, const ::match& match, std::span<const Action> actions) {
-    if (const std::string problem = ovs::problem_of(actions); !problem.empty())
-        return fail(ErrorKind::invalid, problem);
+    if (const std::string problem = problem_of(actions); !problem.empty()) return fail(ErrorKind::invalid, problem);
     if (!verdict(table, match, actions)) return {};
     for (std::size_t count = 1;; ++count) { // the shortest wrong beginning of the list ends in the culprit
         if (const ofperr error = verdict(table, match, actions.first(count))) {

@@ -25,6 +25,11 @@ Result<void> check(const Flow& flow);
 Result<void> check(const GroupEntry& group);
 Result<void> check(const MeterEntry& meter);
 
+/// The same for actions by themselves, without a match; empty when nothing is wrong.
+std::string problem_of(std::span<const Action> actions);
+/// Whether set_field may write it.
+bool settable(Field field);
+
 /// The canonical bytes of a flow: an OpenFlow 1.5 FLOW_MOD (add) with transaction id 0.
 Bytes encode(const Flow& flow);
 /// Back from a FLOW_MOD (add) of either version.

@@ -103,8 +103,6 @@ Flow flow_from(const Entry& entry);
 // --- codec_action.cpp: actions, groups, meters
 void put_actions(const Actions& actions, ofpbuf* out);
 bool get_actions(const ofpact* actions, std::size_t size, Actions* out);
-/// What no encoding can say or every switch refuses in these actions by themselves; empty when nothing.
-std::string problem_of(std::span<const Action> actions);
 std::string text_of(const ofpact* actions, std::size_t size);
 ofp_port_t port_from(std::uint32_t port);
 std::uint32_t port_to(ofp_port_t port);
