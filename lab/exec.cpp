@@ -1,0 +1,67 @@
+#include "lab/command.hpp"
+#include "lab/commands.hpp"
+#include "lab/ovs.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace weft::lab {
+namespace {
+
+// As `ip netns exec`: a view of /sys that shows the namespace's devices, seen by the command alone.
+Result<void> own_sysfs() {
+    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "none", MS_SLAVE | MS_REC, nullptr) != 0)
+        return fail(ErrorKind::io, fmt::format("private mounts: {}", std::strerror(errno)));
+    struct statvfs info{};
+    const bool read_only = statvfs("/sys", &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+    umount2("/sys", MNT_DETACH);
+    mount("sysfs", "/sys", "sysfs", read_only ? MS_RDONLY : 0, nullptr); // without it only /sys/class/net is wrong
+    return {};
+}
+
+// Programs that know OVS's default socket and no environment (libvirtd) find this host's there too.
+void bind_run_directory(const std::string& directory) {
+    struct stat info{};
+    if (stat("/run/openvswitch", &info) == 0) mount(directory.c_str(), "/run/openvswitch", nullptr, MS_BIND, nullptr);
+}
+
+} // namespace
+
+Error exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command) {
+    const auto opened = open_lab(lab);
+    if (!opened) return opened.error();
+    const LabPlan& plan = opened->plan;
+    std::string netns;
+    if (const auto* host = plan.host(who)) netns = host->netns;
+    else if (const auto* endpoint = plan.endpoint(who)) netns = endpoint->netns;
+    else if (who == "control") netns = plan.control_netns;
+    else if (who == "underlay") netns = plan.underlay_netns;
+    else if (who == "switch" && plan.has_switch()) netns = plan.switch_netns;
+    else return {ErrorKind::invalid, fmt::format("lab '{}' has no host, port or endpoint '{}': weft-lab status", lab, who)};
+
+    const std::string program = find_program(command.front());
+    if (program.empty()) return {ErrorKind::invalid, fmt::format("{}: command not found", command.front())};
+    if (auto entered = enter_netns(netns); !entered) return entered.error();
+    if (auto mounted = own_sysfs(); !mounted) return mounted.error();
+    std::optional<Ovs> ovs;
+    if (const auto* host = plan.host(who)) ovs = ovs_of(lab, *host);
+    else if (who == "switch") ovs = switch_ovs(plan);
+    if (ovs) {
+        for (const auto& [name, value] : ovs->environment()) setenv(name.c_str(), value.c_str(), 1);
+        bind_run_directory(ovs->directory);
+    }
+    std::vector<char*> argv;
+    for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    execv(program.c_str(), argv.data());
+    return {ErrorKind::io, fmt::format("{}: {}", program, std::strerror(errno))};
+}
+
+} // namespace weft::lab

@@ -1,0 +1,108 @@
+#include "lab/commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <functional>
+
+namespace {
+
+using namespace weft;
+
+// Exit: 0 done, 1 error, 2 the answer is no (matrix --expect); for exec the command's own.
+int shown(const Result<void>& result) {
+    if (result) return 0;
+    fmt::print(stderr, "weft-lab: {}\n", result.error().text);
+    return 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"weft-lab: a fabric of many hosts on one machine, from its topology file"};
+    app.require_subcommand(1);
+    std::function<int()> action;
+    std::string name = "default";
+    const auto command = [&](const std::string& word, const std::string& description) {
+        auto* sub = app.add_subcommand(word, description);
+        sub->add_option("--name", name, "the lab's name")->capture_default_str();
+        return sub;
+    };
+    const auto output = [](CLI::App* sub, std::string& format) {
+        sub->add_option("-o,--output", format, "json, or a table for people")->check(CLI::IsMember({"json", "table"}));
+    };
+
+    lab::UpOptions options;
+    bool no_controller = false;
+    int timeout = 60;
+    auto* up = command("up", "make the lab of a topology; returns when it has converged");
+    up->add_option("topology", options.file, "the topology: a file or a directory")->required();
+    up->add_flag("--no-controller", no_controller, "leave weftd out");
+    up->add_option("--timeout", timeout, "seconds to converge in")->capture_default_str()->check(CLI::PositiveNumber);
+    up->callback([&] {
+        action = [&] {
+            options.name = name;
+            options.controller = !no_controller;
+            options.timeout = std::chrono::seconds(timeout);
+            return shown(lab::up(options));
+        };
+    });
+
+    command("down", "end a lab, dead or alive: processes, namespaces, files")->callback([&] {
+        action = [&] { return shown(lab::down(name)); };
+    });
+
+    std::string who;
+    std::vector<std::string> words;
+    auto* exec = command("exec", "run a command in a host's, port's or endpoint's namespace: exec WHO -- CMD…");
+    exec->add_option("who", who, "a host, port or endpoint; control, underlay and switch are the lab's own")
+        ->required();
+    exec->add_option("command", words, "the command, after --")->required();
+    exec->callback([&] {
+        action = [&] {
+            const Error error = lab::exec(name, who, words);
+            fmt::print(stderr, "weft-lab: {}\n", error.text);
+            return error.text.ends_with("command not found") ? 127 : 125;
+        };
+    });
+
+    std::string format = "table";
+    auto* status = command("status", "what the lab is made of");
+    output(status, format);
+    status->callback([&] { action = [&] { return shown(lab::status(name, format == "json")); }; });
+
+    lab::MatrixOptions wanted;
+    std::string protocol = "icmp";
+    auto* matrix = command("matrix", "who reaches whom, over every address of every endpoint");
+    matrix->add_option("--proto", protocol)->check(CLI::IsMember({"icmp", "tcp", "udp"}))->capture_default_str();
+    matrix->add_option("--port", wanted.probe.port, "of tcp and udp")->capture_default_str();
+    matrix->add_option("--expect", wanted.expect, "a file of what should be; exit status 2 where it is not so");
+    output(matrix, format);
+    matrix->callback([&] {
+        action = [&] {
+            wanted.name = name;
+            wanted.as_json = format == "json";
+            wanted.probe.protocol = protocol == "tcp"   ? lab::ProbeProtocol::tcp
+                                    : protocol == "udp" ? lab::ProbeProtocol::udp
+                                                        : lab::ProbeProtocol::icmp;
+            const auto as_expected = lab::matrix(wanted);
+            if (!as_expected) return shown(std::unexpected(as_expected.error()));
+            return *as_expected ? 0 : 2;
+        };
+    });
+
+    std::string port, host;
+    auto* move = command("move", "unplug a port and plug it in on another host, as a migration does");
+    move->add_option("port", port)->required();
+    move->add_option("host", host)->required();
+    move->callback([&] { action = [&] { return shown(lab::move(name, port, host)); }; });
+
+    std::string what, link;
+    auto* fault = command("fault", "break something of a host or weftd, or heal a host");
+    fault->add_option("who", who, "a host, or weftd")->required();
+    fault->add_option("what", what, "kill-vswitchd, kill-ovsdb, cut-link, heal; of weftd: kill, start")->required();
+    fault->add_option("link", link, "of cut-link: underlay, uplink or control; default: all three");
+    fault->callback([&] { action = [&] { return shown(lab::fault(name, who, what, link)); }; });
+
+    CLI11_PARSE(app, argc, argv);
+    return action();
+}

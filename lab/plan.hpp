@@ -1,0 +1,129 @@
+// Topology → LabPlan: every namespace, link and address of a lab as a value. Pure: the same topology, lab name and
+// placement give the same plan, so a running lab keeps only those inputs (lab/record) and derives the rest again.
+// Fed by topology/parse and allocate; read by lab/setup (plan → commands) and by every command of weft-lab.
+// Rules: docs/cli.md, section weft-lab.
+#pragma once
+#include "base/address.hpp"
+#include "topology/allocate.hpp"
+#include "topology/model.hpp"
+#include "topology/parse.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weft::lab {
+
+/// One end of a link.
+struct Device {
+    std::string netns;
+    std::string name; ///< at most 15 characters
+    std::optional<Mac> mac;
+    bool operator==(const Device&) const = default;
+};
+
+/// A veth pair. `far` is the end on a switch or host: taking it down is pulling the cable.
+struct Link {
+    Device near;
+    Device far;
+    int mtu = 1500;
+    bool operator==(const Link&) const = default;
+};
+
+struct RoutePlan {
+    std::optional<Prefix> prefix; ///< none: the default route
+    Ip via;
+    bool operator==(const RoutePlan&) const = default;
+};
+
+/// An interface of an endpoint: eth0, or eth0.<vlan> of a trunk.
+struct Nic {
+    Link link;
+    std::uint16_t vlan = 0; ///< 0: untagged
+    std::vector<Prefix> addresses;
+    std::vector<RoutePlan> routes;
+    bool operator==(const Nic&) const = default;
+};
+
+enum class EndpointKind { port, lab_endpoint };
+
+/// A namespace that stands for a VM, or for a machine on a physical network.
+struct EndpointPlan {
+    std::string name;
+    EndpointKind kind = EndpointKind::port;
+    std::string netns;
+    std::string host; ///< ports: where it is plugged in
+    std::vector<Nic> nics;
+    std::optional<Link> trunk; ///< trunk ports: splitter → host; the NICs then lead to the splitter
+    std::string physnet;       ///< lab endpoints
+    std::optional<std::uint16_t> access_vlan;
+    bool operator==(const EndpointPlan&) const = default;
+
+    /// The link whose far end is the host's (or physical switch's) interface.
+    const Link& plug() const { return trunk ? *trunk : nics.front().link; }
+    std::vector<Ip> addresses() const;
+};
+
+struct HostPlan {
+    std::string name;
+    std::string netns;
+    std::string bridge; ///< the integration bridge
+    Ip control;         ///< where its ovsdb-server listens
+    Prefix vtep;        ///< on br-phy; the length makes every other VTEP a neighbour
+    Link control_link;
+    Link underlay_link;
+    std::map<std::string, Link> uplinks; ///< physical network → its NIC's link
+    bool operator==(const HostPlan&) const = default;
+};
+
+/// A physical network's switch: an OVS bridge in the lab's switch namespace.
+struct PhysnetPlan {
+    std::string bridge;
+    std::map<std::string, std::optional<std::uint16_t>> ports; ///< device → access VLAN
+    bool operator==(const PhysnetPlan&) const = default;
+};
+
+struct LabPlan {
+    std::string name;
+    std::string underlay_netns; ///< Linux bridges "underlay" and "control"
+    std::string control_netns;  ///< weftd
+    std::string switch_netns;   ///< the OVS of physical networks and of the trunk splitter
+    Link control_link;          ///< weftd's
+    Ip control;                 ///< weftd's address
+    std::vector<HostPlan> hosts;
+    std::vector<EndpointPlan> endpoints; ///< ports in file order, then lab endpoints
+    std::map<std::string, PhysnetPlan> physnets;
+    bool operator==(const LabPlan&) const = default;
+
+    bool has_switch() const;
+    const HostPlan* host(const std::string& name) const;
+    const EndpointPlan* endpoint(const std::string& name) const;
+    std::vector<std::string> namespaces() const;
+};
+
+/// Port → host, where it differs from the topology's: what `move` did.
+using Placement = std::map<std::string, std::string>;
+
+struct Planned {
+    LabPlan plan;
+    std::vector<topology::Problem> problems; ///< any: the plan must not be used
+};
+
+Planned make_plan(const topology::Topology& topology, const topology::Allocations& allocations,
+                  const std::string& lab_name, const Placement& moved);
+
+/// Unique by `index`, readable by `name`, cut to the 15 characters of a Linux interface name: "v3-web1".
+std::string device_name(std::string_view letter, std::size_t index, std::string_view name);
+
+/// The longest prefix (at most `longest`) of which every address is an ordinary host address.
+Prefix covering(const std::vector<Ip>& addresses, int longest);
+
+/// How far off the trunk splitter's and sub-networks' own routing tables are: table = kTrunkTable + VLAN.
+inline constexpr int kTrunkTable = 10000;
+inline constexpr std::string_view kUnderlayDevice = "underlay0";
+inline constexpr std::string_view kControlDevice = "control0";
+inline constexpr std::string_view kSplitter = "splitter";
+
+} // namespace weft::lab
