@@ -112,10 +112,13 @@ class Planner {
             const Port* port = replica_.named<Port>(name);
             if (!port || is_ours(*port)) continue;
             const Bridge* holder = replica_.bridge_of(*port);
-            return fail(ErrorKind::refused,
-                        fmt::format("port {0} exists on bridge {1} and is not weft's; to hand it over: ovs-vsctl set "
-                                    "port {0} external_ids:weft={2}",
-                                    name, holder ? holder->name : "?", mark));
+            const bool elsewhere = holder && holder->name != desired_.bridge.name;
+            return fail(
+                ErrorKind::refused,
+                fmt::format("port {0} exists on bridge {1} and is not weft's; {2}to hand it over: ovs-vsctl set "
+                            "port {0} external_ids:weft={3}",
+                            name, holder ? holder->name : "?", elsewhere ? "make that bridge the uplink, or " : "",
+                            mark));
         }
         return {};
     }

@@ -246,7 +246,9 @@ TEST_F(Scripted, MayBeDestroyedWhileItsMembersAreAwaited) {
 TEST_F(Scripted, MayBeLeftBehindByItsContext) {
     asio::io_context io;
     std::optional<Result<Session>> opened;
-    asio::co_spawn(io, test::store(Session::open(connected(), options_), opened), asio::detached);
+    auto stream = run(io, connect({Endpoint::Transport::unix_socket, path_, 0}, nullptr, 1s));
+    asio::co_spawn(io, test::store(Session::open(std::move(*stream), options_), opened), asio::detached);
+    io.restart();
     io.run_for(50ms);
     EXPECT_FALSE(opened);
 }
