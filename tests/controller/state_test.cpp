@@ -1,0 +1,183 @@
+#include "controller/state.hpp"
+
+#include "controller/failpoint.hpp"
+#include "tests/controller/temporary_directory.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace weft::controller {
+namespace {
+
+using test::TemporaryDirectory;
+
+Timestamp at(int millisecond) {
+    return Timestamp(std::chrono::milliseconds(1'700'000'000'000 + millisecond));
+}
+
+State full_state() {
+    State state;
+    state.add_revision("a.toml", {{"a.toml", "# first\n"}}, at(1));
+    state.add_revision("net.d", {{"a.toml", "x = \"\u00e9\"\n"}, {"b.toml", ""}}, at(2));
+    state.allocations.vnis["private1"] = 5001;
+    state.allocations.attachments[{"web1", "private1"}] = {*Mac::parse("52:54:00:00:01:10"), Ip::parse("10.0.1.10"),
+                                                           Ip::parse("fd00:1::10")};
+    state.allocations.attachments[{"web1", "office"}] = {*Mac::parse("0a:00:00:00:00:01"), std::nullopt, std::nullopt};
+    topology::Port port;
+    port.name = "guest-1";
+    port.network = "private1";
+    port.vm = "guest";
+    port.mac = Mac::parse("52:54:00:00:01:11");
+    port.security_groups = {"web", "ssh"};
+    port.qos = "gold";
+    state.dynamic_ports["guest-1"] = port;
+    state.holders = {{"guest-1", "kvm1"}, {"web1", "kvm2"}};
+    return state;
+}
+
+State without_texts(State state) {
+    for (auto& revision : state.revisions)
+        revision.sources.clear();
+    return state;
+}
+
+TEST(State, DecodesWhatItEncodes) {
+    EXPECT_EQ(decode(encode(State{})), State{});
+    EXPECT_EQ(decode(encode(full_state())), without_texts(full_state()));
+    const auto sources = full_state().revisions.back().sources;
+    EXPECT_EQ(decode_sources(encode_sources(sources)), sources);
+}
+
+TEST(State, RefusesWhatItDoesNotUnderstand) {
+    for (const auto* text : {"", "[]", "{}", "{\"format\":1}", "{\"format\":\"1\"}"})
+        EXPECT_FALSE(decode(text)) << text;
+    const auto newer = decode("{\"format\":2}");
+    ASSERT_FALSE(newer);
+    EXPECT_NE(newer.error().text.find("install the version of weft that wrote it"), std::string::npos);
+    // Every key is needed, each with its type.
+    const auto whole = encode(full_state());
+    for (const auto* wrong : {"\"current\":2", "\"10.0.1.10\"", "\"superseded\"", "\"52:54:00:00:01:10\"", "5001"}) {
+        auto text = whole;
+        text.replace(text.find(wrong), std::string_view(wrong).size(),
+                     std::string_view(wrong).starts_with("\"cu") ? "\"x\":1" : "\"?\"");
+        EXPECT_FALSE(decode(text)) << text;
+    }
+}
+
+TEST(State, KeepsFiftyRevisionsAndNeverReusesANumber) {
+    State state;
+    for (int i = 1; i <= 60; ++i)
+        state.add_revision("t.toml", {}, at(i));
+    EXPECT_EQ(state.revisions.size(), kMaxRevisions);
+    EXPECT_EQ(state.revisions.front().number, 11U);
+    EXPECT_EQ(state.current, 60U);
+    EXPECT_EQ(state.find(60)->state, RevisionState::in_force);
+    EXPECT_EQ(state.find(59)->state, RevisionState::superseded);
+    EXPECT_EQ(state.find(10), nullptr);
+    state.current = 59;
+    EXPECT_EQ(state.add_revision("t.toml", {}, at(61)).number, 61U);
+}
+
+TEST(StateStore, GivesBackWhatWasSaved) {
+    const TemporaryDirectory directory;
+    const auto files = *FileStore::open(directory.path());
+    EXPECT_EQ(StateStore(*files).load()->state, State{});
+    ASSERT_TRUE(StateStore(*files).save(full_state()));
+    const auto loaded = StateStore(*files).load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->state, full_state());
+    EXPECT_TRUE(loaded->notices.empty());
+}
+
+TEST(StateStore, WritesATextOnceAndRemovesItWhenNothingNamesIt) {
+    const TemporaryDirectory directory;
+    const auto files = *FileStore::open(directory.path());
+    StateStore store(*files);
+    State state;
+    for (int i = 1; i <= 55; ++i) {
+        state.add_revision("t.toml", {{"t.toml", std::to_string(i)}}, at(i));
+        ASSERT_TRUE(store.save(state));
+    }
+    const auto exists = [&](int number) {
+        return std::filesystem::exists(directory.path() / ("revision-" + std::to_string(number)));
+    };
+    EXPECT_FALSE(exists(4));
+    EXPECT_TRUE(exists(5)); // the "state" before names it still
+    EXPECT_TRUE(exists(6));
+    const auto written = std::filesystem::last_write_time(directory.path() / "revision-6");
+    state.holders["web1"] = "kvm1";
+    ASSERT_TRUE(store.save(state));
+    EXPECT_EQ(std::filesystem::last_write_time(directory.path() / "revision-6"), written);
+    EXPECT_FALSE(exists(5));
+    EXPECT_EQ(StateStore(*files).load()->state, state);
+}
+
+TEST(StateStore, FallsBackToTheStateBeforeWithItsTexts) {
+    const TemporaryDirectory directory;
+    const auto files = *FileStore::open(directory.path());
+    StateStore store(*files);
+    State state = full_state();
+    ASSERT_TRUE(store.save(state));
+    const auto before = state;
+    state.add_revision("c.toml", {{"c.toml", ""}}, at(3));
+    ASSERT_TRUE(store.save(state));
+    directory.write("state", "rubbish");
+    const auto loaded = StateStore(*files).load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->state, before);
+    EXPECT_EQ(loaded->notices.size(), 1U);
+}
+
+TEST(StateStore, DropsALostPastRevisionButNotTheCurrentOne) {
+    const TemporaryDirectory directory;
+    const auto files = *FileStore::open(directory.path());
+    ASSERT_TRUE(StateStore(*files).save(full_state()));
+    std::filesystem::remove(directory.path() / "revision-1");
+    const auto loaded = StateStore(*files).load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->state.revisions.size(), 1U);
+    ASSERT_EQ(loaded->notices.size(), 1U);
+    EXPECT_NE(loaded->notices[0].find("revision 1 is lost"), std::string::npos);
+
+    directory.write("revision-2", "rubbish");
+    const auto lost = StateStore(*files).load();
+    ASSERT_FALSE(lost);
+    EXPECT_NE(lost.error().text.find("it is the one in force"), std::string::npos) << lost.error().text;
+}
+
+TEST(StateStore, IsOldOrNewAfterAKillAtAnyInstant) {
+    State old_state = full_state();
+    State new_state = old_state;
+    new_state.add_revision("c.toml", {{"c.toml", "new"}}, at(3));
+    for (const auto* point :
+         {"store.created", "store.half_written", "store.synced", "store.kept_previous", "store.renamed"}) {
+        for (int hit = 1; hit <= 2; ++hit) { // the text's file, then the state's
+            const TemporaryDirectory directory;
+            {
+                const auto files = *FileStore::open(directory.path());
+                ASSERT_TRUE(StateStore(*files).save(old_state));
+            }
+            const pid_t child = ::fork();
+            if (child == 0) {
+                auto files = FileStore::open(directory.path());
+                StateStore store(**files);
+                (void)store.load();
+                failpoints::arm(std::string(point) + ":" + std::to_string(hit));
+                (void)store.save(new_state);
+                ::_exit(0);
+            }
+            int status = 0;
+            ::waitpid(child, &status, 0);
+            EXPECT_EQ(WEXITSTATUS(status), 137);
+            const auto files = *FileStore::open(directory.path());
+            const auto loaded = StateStore(*files).load();
+            ASSERT_TRUE(loaded) << point << " " << loaded.error().text;
+            const bool expect_new = hit == 2 && std::string_view(point) == "store.renamed";
+            EXPECT_EQ(loaded->state, expect_new ? new_state : old_state) << point << ":" << hit;
+        }
+    }
+}
+
+} // namespace
+} // namespace weft::controller
