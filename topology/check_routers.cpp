@@ -53,7 +53,7 @@ void check_overlaps(std::vector<Connected> subnets, Findings& findings) {
 
 void check_networks_of(const Topology& topology, const Router& router, FirstCome<std::string>& routed,
                        Findings& findings) {
-    if (router.networks.empty() && !router.origin.malformed("networks"))
+    if (router.networks.empty() && router.origin.wrote("networks") && !router.origin.malformed("networks"))
         findings.error(router.origin.at("networks"), fmt::format("router '{}' has no networks", router.name));
     findings.unique(router.networks, router.origin, "networks");
     for (std::size_t i = 0; i < router.networks.size(); ++i) {

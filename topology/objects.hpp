@@ -27,7 +27,8 @@ template <class Map>
 void add(TableReader& reader, Map& objects, const typename Map::key_type& key, typename Map::mapped_type object,
          std::string_view key_name, const std::string& what) {
     const auto [first, added] = objects.try_emplace(key, std::move(object));
-    if (!added) reader.error_at(key_name, fmt::format("{} is defined twice", what), {}, first->second.origin);
+    if (!added)
+        reader.error_at(key_name, fmt::format("{} is defined twice", what), {}, first->second.origin.at(key_name));
 }
 
 } // namespace weft::topology

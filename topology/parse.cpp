@@ -71,7 +71,10 @@ bool read_source(const Source& source, Topology& topology, std::vector<Problem>&
         read_sections(table, kSections, "", reading, topology);
         return true;
     } catch (const toml::parse_error& error) {
-        reading.error(error.source(), std::string(error.description()));
+        constexpr std::string_view kLead = "Error while parsing ";
+        auto description = error.description();
+        if (description.starts_with(kLead)) description.remove_prefix(kLead.size());
+        reading.error(error.source(), fmt::format("TOML syntax: {}", description));
         return false;
     }
 }

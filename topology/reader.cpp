@@ -105,9 +105,9 @@ const toml::array* TableReader::array(std::string_view key, std::string_view exp
     return nullptr;
 }
 
-const toml::table* TableReader::as_table(const toml::node& node, std::string_view key, std::string_view expected) {
+const toml::table* TableReader::as_table(const toml::node& node, std::string_view key, std::string_view part) {
     if (const auto* table = node.as_table()) return table;
-    malformed(node, key, key, expected, {});
+    malformed(node, key, part, "a table like { … }", {});
     return nullptr;
 }
 
@@ -125,7 +125,8 @@ void TableReader::malformed(const toml::node& node, std::string_view key, std::s
         auto& at = (*keys_)[path_ + std::string(path)];
         at.malformed = true;
     }
-    reading_.error(node.source(), fmt::format("'{}' must be {}, not {}", key, expected, shown(node)),
+    const auto* each = key == part ? "" : "each of ";
+    reading_.error(node.source(), fmt::format("{}'{}' must be {}, not {}", each, key, expected, shown(node)),
                    std::move(remedy));
 }
 

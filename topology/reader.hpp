@@ -74,8 +74,9 @@ class TableReader {
     void tables(std::string_view key, std::string_view what, Each&& each) {
         const auto* list = array(key, "a list of tables");
         if (list == nullptr) return;
+        std::size_t index = 0;
         for (const auto& node : *list) {
-            if (const auto* table = as_table(node, key, "a table like { … }")) {
+            if (const auto* table = as_table(node, key, element(key, index++))) {
                 TableReader reader(reading_, *table, std::string(what));
                 each(reader);
             }
@@ -86,7 +87,7 @@ class TableReader {
     template <class Read>
     bool table(std::string_view key, Read&& read_table) {
         const auto* node = take(key);
-        const auto* inner = node == nullptr ? nullptr : as_table(*node, key, "a table like { … }");
+        const auto* inner = node == nullptr ? nullptr : as_table(*node, key, key);
         if (inner == nullptr) return false;
         TableReader reader(*this, *inner, key);
         read_table(reader);
@@ -119,7 +120,7 @@ class TableReader {
 
     std::optional<std::int64_t> integer(std::string_view key, std::int64_t lowest, std::int64_t highest);
     const toml::array* array(std::string_view key, std::string_view expected);
-    const toml::table* as_table(const toml::node& node, std::string_view key, std::string_view expected);
+    const toml::table* as_table(const toml::node& node, std::string_view key, std::string_view part);
     static std::string element(std::string_view key, std::size_t index);
     void place(std::string_view part, const toml::source_region& region);
     void malformed(const toml::node& node, std::string_view key, std::string_view part, std::string_view expected,
