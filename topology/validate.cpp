@@ -53,10 +53,13 @@ void check_numbers(const Map& objects, std::string_view kind, Number number, Fin
     for (const auto& object : objects) {
         const auto [other, added] = by_number.emplace(number(label(object.first)), &object);
         if (added) continue;
-        findings.error(object.second.origin,
-                       fmt::format("{} '{}' gets the same number on the switches as '{}'", kind, label(object.first),
-                                   label(other->second->first)),
-                       "rename one of them", other->second->second.origin);
+        const auto* first = other->second;
+        const auto* later = &object;
+        if (earlier(later->second.origin, first->second.origin)) std::swap(first, later);
+        findings.error(later->second.origin,
+                       fmt::format("{} '{}' gets the same number on the switches as '{}'", kind, label(later->first),
+                                   label(first->first)),
+                       "rename one of them", first->second.origin);
     }
 }
 
