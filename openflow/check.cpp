@@ -28,6 +28,7 @@ struct Problem {
         }
         if (!ct.nat || ct.nat->kind == Nat::Kind::restore) return {};
         const Nat& nat = *ct.nat;
+        if (!ct.commit) return "ct: nat with an address needs commit";
         // A commit with a translation that changes nothing makes ovs-vswitchd 3.1 abort when a closing connection's
         // tuple is used again.
         if (!nat.first || bits(*nat.first) == 0) return "ct: nat needs an address";

@@ -6,8 +6,6 @@
 namespace weft::openflow {
 namespace {
 
-const bool kReady = (initialize_codec(), true);
-
 class Text : public testing::TestWithParam<const char*> {};
 
 TEST_P(Text, SurvivesParseEncodeDecodeAndPrint) {
