@@ -59,7 +59,7 @@ class Operations {
     Transaction finish();
 
   private:
-    void add(const boost::json::object& operation);
+    void add(const boost::json::object& object);
     void add_mutation(std::string_view table, const Uuid& row, boost::json::array mutations);
     void changed(std::string what); ///< something for ovs-vswitchd to apply
 

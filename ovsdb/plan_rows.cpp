@@ -245,6 +245,7 @@ class Planner {
             restore_ids("Controller", *controller, {}, controller->target);
         }
         std::vector<std::string> inserted;
+        inserted.reserve(missing.size());
         for (const std::string& target : missing) {
             inserted.push_back(operations_.insert("Controller", controller_columns(target)));
         }

@@ -152,7 +152,7 @@ struct Session::State {
     std::uint64_t last_id = 0;
     std::optional<std::uint64_t> monitor_request; ///< its reply is the snapshot
     Framer framer;
-    std::array<std::byte, kReadBuffer> buffer;
+    std::array<std::byte, kReadBuffer> buffer{};
 
     void end(Error error) {
         if (ended) return;

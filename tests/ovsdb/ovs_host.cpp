@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <sys/prctl.h>
@@ -47,6 +48,17 @@ OvsHost::~OvsHost() {
 
 std::string OvsHost::vsctl(const std::string& words) const {
     return shell(fmt::format("ovs-vsctl --timeout=10 --db={} {}", remote(), words));
+}
+
+std::string OvsHost::complaints() const {
+    std::ifstream log(path("vswitchd.log"));
+    std::string found;
+    for (std::string line; std::getline(log, line);) {
+        const bool bad = line.contains("|WARN|") || line.contains("|ERR|") || line.contains("|EMER|");
+        const bool expected = line.contains("tcp:127.0.0.1") || line.contains("db.sock");
+        if (bad && !expected) found += line + "\n";
+    }
+    return found;
 }
 
 pid_t OvsHost::spawn(std::vector<std::string> command, const std::string& name) const {

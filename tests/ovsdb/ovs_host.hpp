@@ -22,6 +22,9 @@ class OvsHost {
     /// As vsctl, without waiting for ovs-vswitchd.
     std::string vsctl_no_wait(const std::string& words) const { return vsctl("--no-wait " + words); }
 
+    /// Warnings and errors in ovs-vswitchd's log, but for controllers that do not listen and servers that were killed.
+    std::string complaints() const;
+
     void start_server();
     void kill_server();
     void start_vswitchd();

@@ -34,9 +34,9 @@ T run(asio::io_context& io, Task<T> task) {
         thrown = exception;
         finished = true;
     });
-    if (!eventually(io, [&] { return finished; })) std::abort();  // its frame refers to ours
+    if (!eventually(io, [&] { return finished; })) std::abort(); // its frame refers to ours
     if (thrown) std::rethrow_exception(thrown);
     return std::move(*result);
 }
 
-}  // namespace weft::test
+} // namespace weft::test

@@ -42,6 +42,7 @@ class Server : public testing::Test {
     Server() { connect_session(); }
     ~Server() override {
         session_.reset();
+        EXPECT_EQ(host_.complaints(), "");
         io_.restart();
         io_.run_for(100ms);
     }
@@ -137,6 +138,7 @@ TEST_F(Server, RepairsWhatWasChangedByHand) {
         ASSERT_TRUE(becomes([&] { return !plan_rows(replica(), want)->empty(); })) << words;
         EXPECT_FALSE(converge(want).empty()) << words;
     }
+    EXPECT_EQ(replica().datapath("netdev")->capabilities.at("nd_ext"), "true");
 }
 
 TEST_F(Server, LeavesRowsOfOthersAlone) {
