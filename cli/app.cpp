@@ -10,6 +10,8 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <functional>
+#include <iterator>
+#include <memory>
 #include <ostream>
 
 namespace weft::cli {
@@ -33,10 +35,21 @@ struct Arguments {
 
 using Command = std::function<int(Context&)>;
 
+/// CLI11 shows a flag that may have a value as "--lab{default}".
+class HelpFormatter : public CLI::Formatter {
+  public:
+    std::string make_option_name(const CLI::Option* option, bool positional) const override {
+        auto name = CLI::Formatter::make_option_name(option, positional);
+        const auto brace = name.find('{');
+        return brace == std::string::npos ? name : name.substr(0, brace) + "[=NAME]";
+    }
+};
+
 /// The tree of commands. Parsing fills `arguments` and sets `chosen`.
 class CommandLine {
   public:
     CommandLine() : app_("weftctl shows, explains and changes the network that weftd runs.", "weftctl") {
+        app_.formatter(std::make_shared<HelpFormatter>());
         app_.fallthrough(); // --lab and -o may also stand after the command
         app_.require_subcommand(1);
         app_.add_option("--api", arguments.api, "Where weftd answers: unix:PATH or http:ADDRESS:PORT (also: WEFT_API)");
@@ -159,10 +172,14 @@ class CommandLine {
     CLI::App app_;
 };
 
-/// The first word that is no option, when it is not a command.
-std::string unknown_command(const CLI::App& app, const std::vector<std::string>& arguments) {
-    const auto word = std::ranges::find_if(arguments, [](const auto& argument) { return !argument.starts_with('-'); });
-    if (word == arguments.end() || (word != arguments.begin() && *std::prev(word) == "--api")) return {};
+/// What is wrong with the command's name; empty when it is there and known.
+std::string wrong_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+    auto word = arguments.begin();
+    for (; word != arguments.end() && word->starts_with('-'); ++word) {
+        const bool takes_value = *word == "--api" || *word == "-o" || *word == "--output";
+        if (takes_value && std::next(word) != arguments.end()) ++word;
+    }
+    if (word == arguments.end()) return "no command given: weftctl --help lists them";
     topology::Nearest nearest(*word);
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         if (command->get_name() == *word) return {};
@@ -180,7 +197,11 @@ int run(const std::vector<std::string>& arguments, Environment& environment) {
         line.app().parse(std::vector(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return line.app().exit(error, environment.out, environment.err);
-        auto text = unknown_command(line.app(), arguments);
+        // CLI11 complains of the missing command before it looks at the word that is none.
+        std::string text;
+        if (dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ExtrasError*>(&error)) {
+            text = wrong_command(line.app(), arguments);
+        }
         if (text.empty()) text = std::string(error.what()) + "; weftctl --help shows how";
         environment.err << "weftctl: " << text << '\n';
         return kError;

@@ -1,0 +1,120 @@
+#include "tests/cli/scripted_daemon.hpp"
+
+#include <cstdlib>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::cli {
+namespace {
+
+using test::ScriptedDaemon;
+using testing::HasSubstr;
+
+constexpr const char* kStatus = R"({"revision":1,"converged":true,"hosts":[]})";
+
+TEST(Arguments, WithoutACommandAreAnError) {
+    ScriptedDaemon daemon;
+    const auto ran = daemon.weftctl({});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "weftctl: no command given: weftctl --help lists them\n");
+}
+
+TEST(Arguments, WithATypoGetTheNearestCommand) {
+    ScriptedDaemon daemon;
+    EXPECT_EQ(daemon.weftctl({"stauts"}).err, "weftctl: no command 'stauts': did you mean 'status'?\n");
+    EXPECT_EQ(daemon.weftctl({"-o", "json", "prots"}).err, "weftctl: no command 'prots': did you mean 'ports'?\n");
+    EXPECT_EQ(daemon.weftctl({"make-coffee"}).code, 1);
+}
+
+TEST(Arguments, ThatAreWrongAreErrors) {
+    ScriptedDaemon daemon;
+    for (const std::vector<std::string>& wrong : {std::vector<std::string>{"status", "--bogus"},
+                                                  {"-o", "xml", "status"},
+                                                  {"wait", "--timeout", "soon"},
+                                                  {"show", "port"},
+                                                  {"validate"},
+                                                  {"completion", "zsh"},
+                                                  {"--lab", "status"},
+                                                  {"events", "-n", "x"}}) {
+        const auto ran = daemon.weftctl(wrong);
+        EXPECT_EQ(ran.code, 1) << wrong[0];
+        EXPECT_THAT(ran.err, testing::StartsWith("weftctl: "));
+        EXPECT_EQ(ran.out, "");
+    }
+    EXPECT_TRUE(daemon.asked().empty());
+}
+
+TEST(Help, HasExamplesForEveryCommand) {
+    ScriptedDaemon daemon;
+    const auto help = daemon.weftctl({"--help"});
+    EXPECT_EQ(help.code, 0);
+    EXPECT_THAT(help.out, HasSubstr("--lab[=NAME]"));
+    for (const auto* command : {"validate", "plan", "apply", "wait", "status", "hosts", "networks", "ports", "flows",
+                                "show", "events", "completion"}) {
+        EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
+        const auto of_command = daemon.weftctl({command, "--help"});
+        EXPECT_EQ(of_command.code, 0);
+        EXPECT_THAT(of_command.out, HasSubstr("Examples:\n  ")) << command;
+    }
+    EXPECT_THAT(help.out, testing::Not(HasSubstr("names ")));
+}
+
+TEST(FindingTheDaemon, PrefersOptionsToTheEnvironment) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/status", kStatus);
+    daemon.variables["WEFT_API"] = daemon.address();
+    EXPECT_EQ(daemon.weftctl({"status"}).code, 0);
+    EXPECT_EQ(daemon.weftctl({"status", "--api", "unix:/nowhere"}).code, 1);
+    EXPECT_THAT(daemon.weftctl({"status", "--lab=other"}).err,
+                HasSubstr("cannot reach weftd of lab 'other' at unix:/run/weft-lab/other/api.sock: is it up?"));
+    EXPECT_THAT(daemon.weftctl({"--lab", "status"}).err, HasSubstr("/run/weft-lab/default/api.sock"));
+    daemon.variables["WEFT_API"] = daemon.address().substr(5); // a bare path
+    EXPECT_EQ(daemon.weftctl({"status"}).code, 0);
+    daemon.variables["WEFT_API"] = "";
+    EXPECT_THAT(daemon.weftctl({"status"}).err,
+                testing::StartsWith("weftctl: cannot reach weftd at unix:/run/weft/api.sock: is it "
+                                    "running? systemctl status weftd"));
+}
+
+TEST(FindingTheDaemon, ExplainsAddressesAndStrangers) {
+    ScriptedDaemon daemon;
+    EXPECT_THAT(daemon.weftctl({"status", "--api", "tcp:1.2.3.4:5"}).err, HasSubstr("at most once"));
+    daemon.variables["WEFT_API"] = "tcp:1.2.3.4:5";
+    EXPECT_THAT(daemon.weftctl({"status"}).err, HasSubstr("write unix:PATH or http:ADDRESS:PORT"));
+    daemon.variables["WEFT_API"] = "http://127.0.0.1:1/";
+    EXPECT_THAT(daemon.weftctl({"status"}).err, HasSubstr("cannot reach weftd at http:127.0.0.1:1"));
+    daemon.variables["WEFT_API"] = daemon.address();
+    daemon.answer("/v1/status", "<html>");
+    EXPECT_THAT(daemon.weftctl({"status"}).err, HasSubstr("is it weftd?"));
+    daemon.answer("/v1/hosts", R"({"error":"the state is being read"})", 503);
+    const auto ran = daemon.weftctl({"hosts"});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "weftctl: the state is being read\n");
+}
+
+TEST(Completion, IsBashAndKnowsTheOptions) {
+    ScriptedDaemon daemon;
+    const auto ran = daemon.weftctl({"completion", "bash"});
+    EXPECT_EQ(ran.code, 0);
+    const auto script = daemon.file("completion.bash", ran.out);
+    const auto complete = [&](const std::string& line) {
+        const auto command = "set -e; source " + script + "; COMP_WORDS=(" + line +
+                             "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _weftctl; echo \"${COMPREPLY[@]}\"";
+        FILE* pipe = ::popen(("bash -c '" + command + "' 2>&1").c_str(), "r");
+        std::string output;
+        for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe))
+            output += static_cast<char>(c);
+        ::pclose(pipe);
+        return output;
+    };
+    EXPECT_EQ(complete("weftctl sta"), "status\n");
+    EXPECT_EQ(complete("weftctl --lab = x flows --dr"), "--drops\n");
+    EXPECT_EQ(complete("weftctl show security"), "security_group\n");
+    EXPECT_EQ(complete("weftctl ports -o j"), "json\n");
+    EXPECT_EQ(complete("weftctl completion b"), "bash\n");
+    daemon.file("demo.toml", "");
+    EXPECT_THAT(complete("weftctl plan " + daemon.directory().string() + "/de"), HasSubstr("/demo.toml\n"));
+}
+
+} // namespace
+} // namespace weft::cli

@@ -1,0 +1,208 @@
+#include "cli/plan_text.hpp"
+#include "tests/cli/scripted_daemon.hpp"
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sstream>
+
+namespace weft::cli {
+namespace {
+
+namespace json = boost::json;
+using test::ScriptedDaemon;
+using testing::HasSubstr;
+
+constexpr const char* kGood = R"([[host]]
+name = "kvm1"
+[[network]]
+name = "private1"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+[[port]]
+name = "web1"
+network = "private1"
+)";
+
+constexpr const char* kPlan =
+    R"({"objects":[{"op":"add","kind":"network","name":"private1"},{"op":"change","kind":"port","name":"web1"},
+  {"op":"remove","kind":"router","name":"old"}],
+  "hosts":[{"name":"kvm1","flows":{"add":12,"change":3,"remove":1},"groups":{"add":1,"change":0,"remove":0},"rows":{"add":2,"change":0,"remove":0}},
+           {"name":"kvm2","flows":{"add":0,"change":0,"remove":0},"groups":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0}}],
+  "reachability":[{"from":"web1","to":"db1","protocol":"tcp","ports":"5432","op":"remove"}]})";
+constexpr const char* kNoPlan =
+    R"({"objects":[],"hosts":[{"name":"kvm1","flows":{"add":0,"change":0,"remove":0}}],"reachability":[]})";
+
+constexpr const char* kPlanText = "+ network private1\n"
+                                  "~ port web1\n"
+                                  "- router old\n"
+                                  "\n"
+                                  "kvm1: flows +12 ~3 -1, groups +1, rows +2\n"
+                                  "kvm2: nothing\n"
+                                  "\n"
+                                  "reachability\n"
+                                  "- web1 -> db1 tcp 5432\n"
+                                  "\n"
+                                  "+ added  ~ changed  - removed\n";
+
+TEST(Validate, CountsWhatIsValid) {
+    ScriptedDaemon daemon;
+    const auto path = daemon.file("good.toml", kGood);
+    const auto ran = daemon.weftctl({"validate", path});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(ran.out, path + ": valid: 1 host, 1 network, 1 port, 0 routers\n");
+    EXPECT_EQ(ran.err, "");
+    EXPECT_TRUE(daemon.asked().empty()); // offline
+    EXPECT_EQ(daemon.weftctl({"validate", path, "-o", "json"}).out, "{\n  \"problems\": []\n}\n");
+}
+
+TEST(Validate, ShowsEveryProblemWithItsPlace) {
+    ScriptedDaemon daemon;
+    const auto path = daemon.file(
+        "bad.toml", "[[host]]\nname = \"kvm1\"\novsdbb = \"x\"\n[[network]]\nname = \"n\"\nkind = \"vxlan\"\nsubnett = "
+                    "\"10.0.0.0/24\"\n");
+    const auto ran = daemon.weftctl({"validate", path});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_EQ(ran.err, path +
+                           ":3:1: error: unknown key 'ovsdbb' in [[host]]\n"
+                           "   3 | ovsdbb = \"x\"\n"
+                           "     | ^\n"
+                           "     = did you mean 'ovsdb'?\n" +
+                           path +
+                           ":7:1: error: unknown key 'subnett' in [[network]]\n"
+                           "   7 | subnett = \"10.0.0.0/24\"\n"
+                           "     | ^\n"
+                           "     = did you mean 'subnet'?\n" +
+                           path + ": 2 errors\n");
+    const auto value = json::parse(daemon.weftctl({"validate", path, "-o", "json"}).out);
+    const auto& problem = value.at("problems").at(1);
+    EXPECT_EQ(problem.at("severity"), "error");
+    EXPECT_EQ(problem.at("line"), 7);
+    EXPECT_EQ(problem.at("remedy"), "did you mean 'subnet'?");
+    EXPECT_EQ(daemon.weftctl({"validate", "/nowhere.toml"}).code, 1);
+}
+
+TEST(Plan, ExitsTwoWhenChangesArePending) {
+    ScriptedDaemon daemon;
+    const auto path = daemon.file("demo.toml", kGood);
+    daemon.answer("/v1/plan", kPlan);
+    const auto ran = daemon.weftctl({"plan", path});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_EQ(ran.out, kPlanText);
+    const auto asked = daemon.asked();
+    ASSERT_EQ(asked.size(), 1U);
+    EXPECT_EQ(asked[0].method, "POST");
+    const auto body = json::parse(asked[0].body);
+    EXPECT_EQ(body.at("source"), json::value(path));
+    EXPECT_EQ(body.at("sources").at(0).at("text"), kGood);
+    const auto as_json = daemon.weftctl({"plan", path, "-o", "json"});
+    EXPECT_EQ(as_json.code, 2);
+    EXPECT_EQ(json::parse(as_json.out), json::parse(kPlan));
+}
+
+TEST(Plan, ExitsZeroWhenNothingWouldChange) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/plan", kNoPlan);
+    const auto ran = daemon.weftctl({"plan", daemon.file("demo.toml", kGood)});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(ran.out, "nothing would change\n");
+}
+
+TEST(Plan, PrintsTheDaemonsProblems) {
+    ScriptedDaemon daemon;
+    const auto path = daemon.file("demo.toml", kGood);
+    daemon.answer(
+        "/v1/plan",
+        R"({"problems":[{"severity":"error","file":"demo.toml","line":3,"column":1,"text":"x","remedy":"","rendered":"demo.toml:3:1: error: x\n"}]})",
+        422);
+    const auto ran = daemon.weftctl({"plan", path});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "demo.toml:3:1: error: x\n" + path + ": 1 problem, nothing was changed\n");
+}
+
+std::string status(const std::string& kvm2, int revision, bool converged) {
+    return R"({"revision":3,"converged":)" + std::string(converged ? "true" : "false") +
+           R"(,"hosts":[{"name":"kvm1","state":"synced","revision":3,"reason":""},{"name":"kvm2","state":")" + kvm2 +
+           R"(","revision":)" + std::to_string(revision) + R"(,"reason":")" +
+           (kvm2 == "down" ? "connection refused" : "") + R"("}]})";
+}
+std::string applied() {
+    return R"({"revision":3,"converged":false,"plan":)" + std::string(kPlan) +
+           R"(,"hosts":[],"notices":["host kvm2 is not reachable"]})";
+}
+
+TEST(Apply, WaitsForTheHosts) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/apply", applied());
+    daemon.answer("/v1/status", status("syncing", 2, false));
+    daemon.answer("/v1/status", status("synced", 2, false)); // of the revision before
+    daemon.answer("/v1/status", status("synced", 3, true));
+    const auto ran = daemon.weftctl({"apply", daemon.file("demo.toml", kGood)});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(ran.out, std::string(kPlanText) +
+                           "note: host kvm2 is not reachable\n\nrevision 3 is in force\nkvm1: synced\nkvm2: synced\n");
+    EXPECT_EQ(daemon.asked().size(), 4U);
+}
+
+TEST(Apply, ExitsTwoWhenAHostIsUnreachable) {
+    ScriptedDaemon daemon;
+    const auto path = daemon.file("demo.toml", kGood);
+    daemon.answer("/v1/apply", applied());
+    daemon.answer("/v1/status", status("down", 2, false));
+    const auto ran = daemon.weftctl({"apply", path});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_THAT(ran.out, HasSubstr("kvm2: down, connection refused\n"));
+    EXPECT_EQ(ran.err, "1 host without revision 3: kvm2; weftd goes on trying, weftctl status shows how\n");
+    const auto as_json = daemon.weftctl({"apply", path, "-o", "json"});
+    EXPECT_EQ(as_json.code, 2);
+    const auto value = json::parse(as_json.out);
+    EXPECT_EQ(value.at("converged"), json::value(false));
+    EXPECT_EQ(value.at("hosts").at(1).at("state"), "down");
+    EXPECT_EQ(value.at("plan"), json::parse(kPlan));
+}
+
+TEST(Apply, GivesUpOnASlowHostAtTheTimeout) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/apply", applied());
+    daemon.answer("/v1/status", status("syncing", 2, false));
+    EXPECT_EQ(daemon.weftctl({"apply", daemon.file("demo.toml", kGood), "--timeout", "1s"}).code, 2);
+}
+
+TEST(Apply, ReportsErrors) {
+    ScriptedDaemon daemon;
+    const auto path = daemon.file("demo.toml", kGood);
+    daemon.answer("/v1/apply", R"({"error":"cannot write /var/lib/weft/state: no space left"})", 500);
+    const auto ran = daemon.weftctl({"apply", path});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "weftctl: cannot write /var/lib/weft/state: no space left\n");
+    EXPECT_EQ(daemon.weftctl({"apply", "/nowhere.toml"}).code, 1);
+}
+
+TEST(Wait, ReturnsWhenConverged) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/status", status("syncing", 2, false));
+    daemon.answer("/v1/status", status("synced", 3, true));
+    const auto ran = daemon.weftctl({"wait"});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(ran.out, "converged at revision 3: 2 hosts\n");
+}
+
+TEST(Wait, NamesTheLaggards) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/status", status("down", 2, false));
+    const auto ran = daemon.weftctl({"wait", "--timeout", "1s"});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_EQ(ran.err, "not converged at revision 3 after 1 s: kvm2 (down: connection refused)\n");
+    ScriptedDaemon absent;
+    EXPECT_EQ(absent.weftctl({"wait"}).code, 1); // 404: nobody to wait for
+}
+
+TEST(HostChanges, AreEmptyWhenNothingChanges) {
+    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","flows":{"add":0}})")), "");
+    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","meters":{"change":2}})")), "meters ~2");
+    EXPECT_FALSE(changes_anything(json::parse(kNoPlan)));
+}
+
+} // namespace
+} // namespace weft::cli
