@@ -72,8 +72,10 @@ void announce(const EndpointPlan& endpoint) {
         const unsigned interface = if_nametoindex(nic.link.near.name.c_str());
         if (interface == 0 || !nic.link.near.mac) continue;
         for (const auto& address : nic.addresses) {
-            if (address.address.is_v6()) announce_v6(interface, *nic.link.near.mac, address.address);
-            else announce_v4(interface, *nic.link.near.mac, address.address);
+            if (address.address.is_v6())
+                announce_v6(interface, *nic.link.near.mac, address.address);
+            else
+                announce_v4(interface, *nic.link.near.mac, address.address);
         }
     }
 }

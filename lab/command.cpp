@@ -48,14 +48,17 @@ Result<Prepared> prepare(const Command& command) {
     Prepared prepared;
     prepared.program = find_program(command.argv.front());
     if (prepared.program.empty()) return fail(ErrorKind::invalid, fmt::format("{}: not found", command.argv.front()));
-    for (const auto& word : command.argv) prepared.argv.push_back(const_cast<char*>(word.c_str()));
+    for (const auto& word : command.argv)
+        prepared.argv.push_back(const_cast<char*>(word.c_str()));
     prepared.argv.push_back(nullptr);
     for (char** variable = environ; *variable; ++variable) {
         const std::string name(*variable, std::strcspn(*variable, "="));
         if (!command.environment.contains(name)) prepared.environment.emplace_back(*variable);
     }
-    for (const auto& [name, value] : command.environment) prepared.environment.push_back(name + "=" + value);
-    for (auto& variable : prepared.environment) prepared.envp.push_back(variable.data());
+    for (const auto& [name, value] : command.environment)
+        prepared.environment.push_back(name + "=" + value);
+    for (auto& variable : prepared.environment)
+        prepared.envp.push_back(variable.data());
     prepared.envp.push_back(nullptr);
     if (!command.netns.empty()) {
         prepared.netns = open(("/run/netns/" + command.netns).c_str(), O_RDONLY | O_CLOEXEC);
@@ -120,22 +123,27 @@ Result<Running> launch(const Command& command, Clock::time_point deadline) {
 Result<std::string> finish(Running& running, bool killed) {
     int status = 0;
     if (killed) kill(running.pid, SIGKILL);
-    while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {
+    }
     std::string out = read_back(running.out);
     std::string err = read_back(running.err);
-    for (const int fd : {running.pidfd, running.out, running.err}) close(fd);
+    for (const int fd : {running.pidfd, running.out, running.err})
+        close(fd);
     if (interrupted()) return fail(ErrorKind::io, "interrupted");
     if (killed) return fail(ErrorKind::timeout, fmt::format("{}: no end within the deadline", shown(*running.command)));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return out;
     std::string said = err.empty() ? out : err;
-    while (!said.empty() && said.back() == '\n') said.pop_back();
+    while (!said.empty() && said.back() == '\n')
+        said.pop_back();
     if (said.empty())
         said = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status))
                                    : fmt::format("exit status {}", WEXITSTATUS(status));
     return fail(ErrorKind::refused, fmt::format("{}: {}", shown(*running.command), said));
 }
 
-void on_interrupt(int) { interrupt_seen = 1; }
+void on_interrupt(int) {
+    interrupt_seen = 1;
+}
 
 } // namespace
 
@@ -147,13 +155,16 @@ Result<void> run_all(const std::vector<Command>& commands, std::chrono::seconds 
     };
     for (std::size_t next = 0; next < commands.size() || !running.empty();) {
         while (result && next < commands.size() && running.size() < kAtOnce) {
-            if (auto launched = launch(commands[next++], Clock::now() + deadline)) running.push_back(*launched);
-            else remember(launched.error());
+            if (auto launched = launch(commands[next++], Clock::now() + deadline))
+                running.push_back(*launched);
+            else
+                remember(launched.error());
         }
         if (!result) next = commands.size(); // the rest would build on what failed
         if (running.empty()) continue;
         std::vector<pollfd> waits;
-        for (const auto& child : running) waits.push_back({child.pidfd, POLLIN, 0});
+        for (const auto& child : running)
+            waits.push_back({child.pidfd, POLLIN, 0});
         poll(waits.data(), waits.size(), 200);
         const auto now = Clock::now();
         for (std::size_t i = running.size(); i-- > 0;) {
@@ -239,7 +250,11 @@ void catch_interrupts() {
     sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return interrupt_seen != 0; }
-void forget_interrupt() { interrupt_seen = 0; }
+bool interrupted() {
+    return interrupt_seen != 0;
+}
+void forget_interrupt() {
+    interrupt_seen = 0;
+}
 
 } // namespace weft::lab

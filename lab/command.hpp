@@ -13,7 +13,7 @@ namespace weft::lab {
 
 struct Command {
     std::vector<std::string> argv;
-    std::string netns; ///< empty: where weft-lab itself is
+    std::string netns;                              ///< empty: where weft-lab itself is
     std::map<std::string, std::string> environment; ///< besides weft-lab's own
     std::string input;
 };

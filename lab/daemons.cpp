@@ -52,8 +52,12 @@ bool answers(const std::string& path) {
 
 } // namespace
 
-std::string daemon_name(const Ovs& ovs, const std::string& daemon) { return ovs.name + "/" + daemon; }
-std::string api_of(const std::string& lab) { return "unix:" + lab_directory(lab) + "/api.sock"; }
+std::string daemon_name(const Ovs& ovs, const std::string& daemon) {
+    return ovs.name + "/" + daemon;
+}
+std::string api_of(const std::string& lab) {
+    return "unix:" + lab_directory(lab) + "/api.sock";
+}
 
 std::string log_tail(const std::string& path, std::size_t lines) {
     std::ifstream file(path);
@@ -64,7 +68,8 @@ std::string log_tail(const std::string& path, std::size_t lines) {
     }
     if (kept.empty()) return "";
     std::string text = "\n" + path + ":";
-    for (const auto& line : kept) text += "\n    " + line;
+    for (const auto& line : kept)
+        text += "\n    " + line;
     return text;
 }
 
@@ -84,7 +89,8 @@ Result<void> start_ovsdb(const std::vector<Ovs>& all, Record& record) {
 
 Result<void> start_vswitchd(const std::vector<Ovs>& all, Record& record) {
     std::vector<Command> commands;
-    for (const auto& ovs : all) commands.push_back(ovs.ovs_vswitchd());
+    for (const auto& ovs : all)
+        commands.push_back(ovs.ovs_vswitchd());
     if (auto started = with_logs(run_all(commands), all, "ovs-vswitchd"); !started) return started;
     return write_down(all, "ovs-vswitchd", record);
 }
@@ -97,8 +103,9 @@ Result<void> start_weftd(const LabPlan& plan, Record& record) {
     fs::create_directories(directory + "/state", error);
     fs::remove(socket, error);
     std::ofstream(directory + "/weftd.toml") << weftd_settings(plan, directory);
-    const auto pid = start({{"weftd", "--config", directory + "/weftd.toml", "--topology", record.topology},
-                            plan.control_netns, {}, {}}, log);
+    const auto pid = start(
+        {{"weftd", "--config", directory + "/weftd.toml", "--topology", record.topology}, plan.control_netns, {}, {}},
+        log);
     if (!pid) return std::unexpected(pid.error());
     if (const auto process = process_of(*pid)) record.processes["weftd"] = *process;
     if (auto stored = store(record); !stored) return stored;

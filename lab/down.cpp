@@ -31,7 +31,8 @@ std::set<std::string> namespaces_of(const std::string& name, const Result<Record
 Result<void> end_processes(const Result<Record>& record, const std::vector<std::string>& netns) {
     std::vector<Process> all;
     if (record) {
-        for (const auto& [what, process] : record->processes) all.push_back(process);
+        for (const auto& [what, process] : record->processes)
+            all.push_back(process);
         // weftd may say its last words; nothing else of a lab has any.
         if (const auto weftd = record->processes.find("weftd"); weftd != record->processes.end()) {
             signal_process(weftd->second, SIGTERM);
@@ -40,8 +41,10 @@ Result<void> end_processes(const Result<Record>& record, const std::vector<std::
     }
     // Twice: what forked while the others were killed is there the second time.
     for (int round = 0; round < 2; ++round) {
-        for (const auto& process : processes_in(netns)) all.push_back(process);
-        for (const auto& process : all) signal_process(process, SIGKILL);
+        for (const auto& process : processes_in(netns))
+            all.push_back(process);
+        for (const auto& process : all)
+            signal_process(process, SIGKILL);
         if (!wait_until_gone(all, kPatience))
             return fail(ErrorKind::timeout, "processes of the lab do not end: see ps for state D");
     }
@@ -57,7 +60,8 @@ Result<void> tear_down(const std::string& name, Keep keep) {
     if (auto ended = end_processes(record, netns); !ended) return ended;
     if (auto removed = remove_namespaces(netns); !removed) return removed;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(lab_directory(name), error)) fs::remove_all(entry, error);
+    for (const auto& entry : fs::directory_iterator(lab_directory(name), error))
+        fs::remove_all(entry, error);
     if (error) return fail(ErrorKind::io, fmt::format("{}: {}", lab_directory(name), error.message()));
     if (keep == Keep::directory) return {};
     fs::remove(lab_directory(name), error);
@@ -68,10 +72,10 @@ Result<void> tear_down(const std::string& name, Keep keep) {
 Result<void> down(const std::string& name) {
     if (auto legal = check_lab_name(name); !legal) return legal;
     if (geteuid() != 0) return fail(ErrorKind::invalid, "taking a lab down needs root: run it with sudo");
-    const bool anything = fs::exists(lab_directory(name)) ||
-                          std::ranges::any_of(all_namespaces(), [&](const auto& netns) {
-                              return netns.starts_with("weft-" + name + "-");
-                          });
+    const bool anything =
+        fs::exists(lab_directory(name)) || std::ranges::any_of(all_namespaces(), [&](const auto& netns) {
+            return netns.starts_with("weft-" + name + "-");
+        });
     if (!anything) {
         say(name, "nothing to take down");
         return {};

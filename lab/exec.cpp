@@ -39,26 +39,37 @@ Error exec(const std::string& lab, const std::string& who, const std::vector<std
     if (!opened) return opened.error();
     const LabPlan& plan = opened->plan;
     std::string netns;
-    if (const auto* host = plan.host(who)) netns = host->netns;
-    else if (const auto* endpoint = plan.endpoint(who)) netns = endpoint->netns;
-    else if (who == "control") netns = plan.control_netns;
-    else if (who == "underlay") netns = plan.underlay_netns;
-    else if (who == "switch" && plan.has_switch()) netns = plan.switch_netns;
-    else return {ErrorKind::invalid, fmt::format("lab '{}' has no host, port or endpoint '{}': weft-lab status", lab, who)};
+    if (const auto* host = plan.host(who))
+        netns = host->netns;
+    else if (const auto* endpoint = plan.endpoint(who))
+        netns = endpoint->netns;
+    else if (who == "control")
+        netns = plan.control_netns;
+    else if (who == "underlay")
+        netns = plan.underlay_netns;
+    else if (who == "switch" && plan.has_switch())
+        netns = plan.switch_netns;
+    else
+        return {ErrorKind::invalid,
+                fmt::format("lab '{}' has no host, port or endpoint '{}': weft-lab status", lab, who)};
 
     const std::string program = find_program(command.front());
     if (program.empty()) return {ErrorKind::invalid, fmt::format("{}: command not found", command.front())};
     if (auto entered = enter_netns(netns); !entered) return entered.error();
     if (auto mounted = own_sysfs(); !mounted) return mounted.error();
     std::optional<Ovs> ovs;
-    if (const auto* host = plan.host(who)) ovs = ovs_of(lab, *host);
-    else if (who == "switch") ovs = switch_ovs(plan);
+    if (const auto* host = plan.host(who))
+        ovs = ovs_of(lab, *host);
+    else if (who == "switch")
+        ovs = switch_ovs(plan);
     if (ovs) {
-        for (const auto& [name, value] : ovs->environment()) setenv(name.c_str(), value.c_str(), 1);
+        for (const auto& [name, value] : ovs->environment())
+            setenv(name.c_str(), value.c_str(), 1);
         bind_run_directory(ovs->directory);
     }
     std::vector<char*> argv;
-    for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+    for (const auto& word : command)
+        argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     execv(program.c_str(), argv.data());
     return {ErrorKind::io, fmt::format("{}: {}", program, std::strerror(errno))};

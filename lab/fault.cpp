@@ -69,8 +69,7 @@ Result<void> fault(const std::string& lab, const std::string& who, const std::st
     const auto lock = LabLock::take(lab);
     if (!lock) return std::unexpected(lock.error());
     auto& [record, plan] = *opened;
-    if (!link.empty() && what != "cut-link")
-        return fail(ErrorKind::invalid, fmt::format("'{}' takes no link", what));
+    if (!link.empty() && what != "cut-link") return fail(ErrorKind::invalid, fmt::format("'{}' takes no link", what));
     const HostPlan* host = plan.host(who);
     if (!host && who == "weftd") return fault_weftd(plan, record, what);
     if (!host) return fail(ErrorKind::invalid, fmt::format("lab '{}' has no host '{}': weft-lab status", lab, who));

@@ -1,8 +1,10 @@
 #include "lab/commands.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 #include <functional>
+#include <string_view>
 
 namespace {
 
@@ -56,8 +58,9 @@ int main(int argc, char** argv) {
     auto* exec = command("exec", "run a command in a host's, port's or endpoint's namespace: exec WHO -- CMD…");
     exec->add_option("who", who, "a host, port or endpoint; control, underlay and switch are the lab's own")
         ->required();
-    exec->add_option("command", words, "the command, after --")->required();
+    exec->footer("The command stands after --, and every word of it is the command's own.");
     exec->callback([&] {
+        if (words.empty()) throw CLI::ValidationError("exec", "what to run? weft-lab exec WHO -- CMD…");
         action = [&] {
             const Error error = lab::exec(name, who, words);
             fmt::print(stderr, "weft-lab: {}\n", error.text);
@@ -103,6 +106,10 @@ int main(int argc, char** argv) {
     fault->add_option("link", link, "of cut-link: underlay, uplink or control; default: all three");
     fault->callback([&] { action = [&] { return shown(lab::fault(name, who, what, link)); }; });
 
-    CLI11_PARSE(app, argc, argv);
+    // Nothing after -- is weft-lab's to read.
+    char** const end = argv + argc;
+    char** const mark = std::find(argv, end, std::string_view("--"));
+    if (mark != end) words.assign(mark + 1, end);
+    CLI11_PARSE(app, static_cast<int>(mark - argv), argv);
     return action();
 }

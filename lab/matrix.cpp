@@ -83,7 +83,8 @@ std::vector<Probe> probes_of(const LabPlan& plan) {
     for (const auto& from : plan.endpoints)
         for (const auto& to : plan.endpoints) {
             if (&from == &to) continue;
-            for (const Ip& address : to.addresses()) probes.push_back({from.name, to.name, address});
+            for (const Ip& address : to.addresses())
+                probes.push_back({from.name, to.name, address});
         }
     return probes;
 }
@@ -102,10 +103,12 @@ std::string to_json(const std::vector<Answer>& answers) {
 
 std::string to_table(const LabPlan& plan, const std::vector<Answer>& answers) {
     Table table{{"FROM \\ TO"}};
-    for (const auto& endpoint : plan.endpoints) table.front().push_back(endpoint.name);
+    for (const auto& endpoint : plan.endpoints)
+        table.front().push_back(endpoint.name);
     for (const auto& from : plan.endpoints) {
         std::vector<std::string> row{from.name};
-        for (const auto& to : plan.endpoints) row.push_back(cell(from.name, to.name, answers));
+        for (const auto& to : plan.endpoints)
+            row.push_back(cell(from.name, to.name, answers));
         table.push_back(std::move(row));
     }
     std::string text = render(table);
@@ -134,7 +137,9 @@ std::vector<std::string> differences(const std::vector<Expectation>& expected, c
         if (answer.reachable != decides->reachable)
             found.push_back(fmt::format("{}: {}, expected {}", who, answer.reachable ? "reachable" : "not reachable",
                                         decides->reachable ? "reachable" : "not reachable"));
-        else if (answer.reachable && decides->source_seen && answer.source_seen != decides->source_seen)
+        else if (answer.reachable && decides->source_seen &&
+                 decides->source_seen->is_v6() == answer.probe.address.is_v6() &&
+                 answer.source_seen != decides->source_seen)
             found.push_back(fmt::format("{}: seen as {}, expected {}", who,
                                         answer.source_seen ? answer.source_seen->to_string() : "nobody",
                                         decides->source_seen->to_string()));

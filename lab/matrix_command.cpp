@@ -22,7 +22,8 @@ Result<bool> matrix(const MatrixOptions& options) {
     fmt::print("{}", options.as_json ? to_json(*answers) + "\n" : to_table(opened->plan, *answers));
     if (options.expect.empty()) return true;
     const auto wrong = differences(expected, *answers);
-    for (const auto& line : wrong) fmt::print(stderr, "{}\n", line);
+    for (const auto& line : wrong)
+        fmt::print(stderr, "{}\n", line);
     return wrong.empty();
 }
 

@@ -34,13 +34,12 @@ Result<void> move(const std::string& lab, const std::string& port, const std::st
     if (auto stored = store(opened->record); !stored) return stored;
     if (auto added = run_all({ovs_of(lab, *destination).vsctl(plug_rows(*destination, *endpoint))}); !added)
         return added;
-    const auto removed = run_all(
-        {ovs_of(lab, source).vsctl({"--no-wait", "--", "--if-exists", "del-port", source.bridge, device})});
+    const auto removed =
+        run_all({ovs_of(lab, source).vsctl({"--no-wait", "--", "--if-exists", "del-port", source.bridge, device})});
     announce(*endpoint);
     if (!removed)
-        return fail(removed.error().kind,
-                    fmt::format("port '{}' is on {} now, but {} still lists its interface: {}", port, to, source.name,
-                                removed.error().text));
+        return fail(removed.error().kind, fmt::format("port '{}' is on {} now, but {} still lists its interface: {}",
+                                                      port, to, source.name, removed.error().text));
     return {};
 }
 

@@ -37,7 +37,8 @@ Result<void> make_network(const LabPlan& plan) {
     for (const auto& [netns, setup] : setups) {
         const InNetns inside(netns);
         if (!inside) return fail(ErrorKind::io, "cannot enter namespace " + netns);
-        for (const auto& [path, value] : setup.sysctls) write_sysctl(path, value);
+        for (const auto& [path, value] : setup.sysctls)
+            write_sysctl(path, value);
     }
     if (auto made = run_all({{{"ip", "-batch", "-"}, "", {}, link_batch(plan)}}); !made) return made;
     std::vector<Command> batches;
@@ -48,11 +49,14 @@ Result<void> make_network(const LabPlan& plan) {
     for (const auto& [netns, setup] : setups)
         if (!setup.ip6.empty()) batches.push_back({{"ip", "-6", "-n", netns, "-batch", "-"}, "", {}, setup.ip6});
     if (auto made = run_all(batches); !made) return made;
-    for (const auto& [netns, setup] : setups) switch_offloads_off(netns);
+    for (const auto& [netns, setup] : setups)
+        switch_offloads_off(netns);
     return {};
 }
 
-bool namespace_exists(const std::string& name) { return std::filesystem::exists("/run/netns/" + name); }
+bool namespace_exists(const std::string& name) {
+    return std::filesystem::exists("/run/netns/" + name);
+}
 
 std::vector<std::string> all_namespaces() {
     std::vector<std::string> names;

@@ -20,7 +20,9 @@ Command Ovs::in_it(std::vector<std::string> argv, std::string input) const {
     return {std::move(argv), netns, environment(), std::move(input)};
 }
 
-Command Ovs::make_database() const { return in_it({"ovsdb-tool", "create", directory + "/conf.db", kSchema}); }
+Command Ovs::make_database() const {
+    return in_it({"ovsdb-tool", "create", directory + "/conf.db", kSchema});
+}
 
 Command Ovs::ovsdb_server() const {
     Command command = in_it({"ovsdb-server", directory + "/conf.db", "--remote=punix:" + directory + "/db.sock",
@@ -31,8 +33,8 @@ Command Ovs::ovsdb_server() const {
 
 // --disable-system: no kernel datapath, so that none of the machine's is looked for or touched.
 Command Ovs::ovs_vswitchd() const {
-    return in_it({"ovs-vswitchd", "unix:" + directory + "/db.sock", "--pidfile", "--detach", "--no-chdir",
-                  "--log-file", "--disable-system", "-vconsole:off", "-vsyslog:off"});
+    return in_it({"ovs-vswitchd", "unix:" + directory + "/db.sock", "--pidfile", "--detach", "--no-chdir", "--log-file",
+                  "--disable-system", "-vconsole:off", "-vsyslog:off"});
 }
 
 Command Ovs::vsctl(const VsctlArguments& arguments) const {
@@ -46,6 +48,8 @@ Ovs ovs_of(const std::string& lab, const HostPlan& host) {
             fmt::format("ptcp:{}:{}", kOvsdbPort, host.control.to_string())};
 }
 
-Ovs switch_ovs(const LabPlan& plan) { return {"switch", plan.switch_netns, switch_directory(plan.name), ""}; }
+Ovs switch_ovs(const LabPlan& plan) {
+    return {"switch", plan.switch_netns, switch_directory(plan.name), ""};
+}
 
 } // namespace weft::lab

@@ -20,7 +20,7 @@ constexpr int kEthernetMtu = 1500;
 constexpr int kVxlanOverheadV4 = 50; // outer IPv4, UDP, VXLAN, inner Ethernet
 constexpr int kVxlanOverheadV6 = 70;
 const Ip kControlNetwork = Ip::v4(0x64400000); // 100.64.0.0/16, shared address space: no topology's own
-const Ip kFirstVtep = Ip::v4(0xc000020b); // 192.0.2.11
+const Ip kFirstVtep = Ip::v4(0xc000020b);      // 192.0.2.11
 
 /// Builds one plan; each step adds one kind of thing in the order in which later ones refer to earlier ones.
 class Planner {
@@ -55,11 +55,14 @@ class Planner {
 
     // Hosts, ports and lab endpoints share one name space: `exec NAME` must mean one thing.
     void claim_names() {
-        for (const char* own : {"underlay", "control", "switch"}) claimed_.emplace(own, Origin{});
-        for (const auto& [name, host] : topology_.hosts) claim(name, host.origin);
+        for (const char* own : {"underlay", "control", "switch"})
+            claimed_.emplace(own, Origin{});
+        for (const auto& [name, host] : topology_.hosts)
+            claim(name, host.origin);
         for (const auto& [name, port] : topology_.ports)
             if (port.vm.empty()) claim(name, port.origin);
-        for (const auto& [name, endpoint] : topology_.lab_endpoints) claim(name, endpoint.origin);
+        for (const auto& [name, endpoint] : topology_.lab_endpoints)
+            claim(name, endpoint.origin);
     }
 
     void claim(const std::string& name, const Origin& where) {
@@ -75,10 +78,13 @@ class Planner {
     void add_physnets() {
         std::set<std::string> names;
         for (const auto& [name, host] : topology_.hosts)
-            for (const auto& [physnet, nic] : host.uplinks) names.insert(physnet);
-        for (const auto& [name, endpoint] : topology_.lab_endpoints) names.insert(endpoint.physnet);
+            for (const auto& [physnet, nic] : host.uplinks)
+                names.insert(physnet);
+        for (const auto& [name, endpoint] : topology_.lab_endpoints)
+            names.insert(endpoint.physnet);
         std::size_t index = 0;
-        for (const auto& name : names) plan_.physnets[name].bridge = device_name("s", ++index, name);
+        for (const auto& name : names)
+            plan_.physnets[name].bridge = device_name("s", ++index, name);
     }
 
     int physnet_mtu(const std::string& physnet) const {
@@ -109,7 +115,8 @@ class Planner {
                 vteps.push_back(*host.vtep);
                 continue;
             }
-            while (!taken.insert(next).second) next = next.plus(1);
+            while (!taken.insert(next).second)
+                next = next.plus(1);
             vteps.push_back(next);
         }
         return vteps;
@@ -118,7 +125,8 @@ class Planner {
     void add_hosts() {
         const std::vector<Ip> vteps = choose_vteps();
         std::vector<Ip> v4, v6;
-        for (const Ip& vtep : vteps) (vtep.is_v6() ? v6 : v4).push_back(vtep);
+        for (const Ip& vtep : vteps)
+            (vtep.is_v6() ? v6 : v4).push_back(vtep);
         const int length4 = v4.empty() ? 32 : covering(v4, 24).length;
         const int length6 = v6.empty() ? 128 : covering(v6, 64).length;
         const int mtu = underlay_mtu(vteps);
@@ -254,7 +262,8 @@ class Planner {
                              physnet_mtu(wanted.physnet)},
                     .addresses = wanted.addresses};
             if (wanted.gateway) nic.routes.push_back({std::nullopt, *wanted.gateway});
-            for (const auto& route : wanted.routes) nic.routes.push_back({route.prefix, route.via});
+            for (const auto& route : wanted.routes)
+                nic.routes.push_back({route.prefix, route.via});
             plan_.physnets.at(wanted.physnet).ports.emplace(nic.link.far.name, wanted.vlan);
             endpoint.nics.push_back(std::move(nic));
             plan_.endpoints.push_back(std::move(endpoint));
@@ -274,7 +283,8 @@ class Planner {
 std::vector<Ip> EndpointPlan::addresses() const {
     std::vector<Ip> all;
     for (const auto& nic : nics)
-        for (const auto& address : nic.addresses) all.push_back(address.address);
+        for (const auto& address : nic.addresses)
+            all.push_back(address.address);
     return all;
 }
 
@@ -295,8 +305,10 @@ const EndpointPlan* LabPlan::endpoint(const std::string& wanted) const {
 std::vector<std::string> LabPlan::namespaces() const {
     std::vector<std::string> all{underlay_netns, control_netns};
     if (has_switch()) all.push_back(switch_netns);
-    for (const auto& host : hosts) all.push_back(host.netns);
-    for (const auto& endpoint : endpoints) all.push_back(endpoint.netns);
+    for (const auto& host : hosts)
+        all.push_back(host.netns);
+    for (const auto& endpoint : endpoints)
+        all.push_back(endpoint.netns);
     return all;
 }
 
@@ -309,7 +321,8 @@ Prefix covering(const std::vector<Ip>& addresses, int longest) {
     const auto ordinary = [&](const Ip& ip) {
         return prefix.contains(ip) && ip != prefix.network() && ip != prefix.last();
     };
-    while (prefix.length > 1 && !std::ranges::all_of(addresses, ordinary)) --prefix.length;
+    while (prefix.length > 1 && !std::ranges::all_of(addresses, ordinary))
+        --prefix.length;
     prefix.address = prefix.network();
     return prefix;
 }

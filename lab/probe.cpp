@@ -38,8 +38,10 @@ std::uint16_t checksum(const Echo& echo) {
     std::array<std::uint16_t, sizeof(Echo) / 2> words{};
     std::memcpy(words.data(), &echo, sizeof echo);
     std::uint32_t sum = 0;
-    for (const auto word : words) sum += word;
-    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    for (const auto word : words)
+        sum += word;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
     return static_cast<std::uint16_t>(~sum);
 }
 
@@ -64,7 +66,8 @@ class Probing {
   public:
     Probing(const LabPlan& plan, const std::vector<Probe>& probes, const ProbeOptions& options)
         : plan_(plan), probes_(probes), options_(options), answers_(probes.size()), ended_(probes.size()) {
-        for (std::size_t i = 0; i < probes.size(); ++i) answers_[i].probe = probes[i];
+        for (std::size_t i = 0; i < probes.size(); ++i)
+            answers_[i].probe = probes[i];
         run_ = static_cast<std::uint32_t>(getpid());
     }
 
@@ -72,7 +75,8 @@ class Probing {
         for (const auto& endpoint : plan_.endpoints)
             if (auto opened = open_station(endpoint); !opened) return std::unexpected(opened.error());
         std::vector<std::uint32_t> all(probes_.size());
-        for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+        for (std::uint32_t i = 0; i < all.size(); ++i)
+            all[i] = i;
         round(all);
         std::erase_if(all, [&](std::uint32_t i) { return answers_[i].reachable || ended_[i]; });
         round(all);
@@ -102,7 +106,8 @@ class Probing {
 
     void round(const std::vector<std::uint32_t>& wanted) {
         for (std::size_t next = 0; (next < wanted.size() || !attempts_.empty()) && !interrupted();) {
-            while (next < wanted.size() && attempts_.size() < options_.at_once) begin(wanted[next++]);
+            while (next < wanted.size() && attempts_.size() < options_.at_once)
+                begin(wanted[next++]);
             wait();
             std::erase_if(attempts_, [&](const Attempt& attempt) { return over(attempt); });
         }
@@ -138,13 +143,16 @@ class Probing {
             sent = connect(fd, to.get(), to.length) == 0 || errno == EINPROGRESS;
             if (sent && type() == SOCK_DGRAM) sent = send(fd, &tag, sizeof tag, 0) >= 0;
         }
-        if (!sent && errno == ENETUNREACH) ended_[index] = true; // no route: a second attempt has none either
-        else if (sent) attempts_.push_back(std::move(attempt));
+        if (!sent && errno == ENETUNREACH)
+            ended_[index] = true; // no route: a second attempt has none either
+        else if (sent)
+            attempts_.push_back(std::move(attempt));
     }
 
     void wait() {
         std::vector<pollfd> waits;
-        for (const auto& watched : watched_) waits.push_back({watched.socket.fd(), POLLIN, 0});
+        for (const auto& watched : watched_)
+            waits.push_back({watched.socket.fd(), POLLIN, 0});
         for (const auto& attempt : attempts_) {
             const bool connecting = type() == SOCK_STREAM && !attempt.connected;
             waits.push_back({attempt.client.fd(), static_cast<short>(connecting ? POLLOUT : POLLIN), 0});
@@ -176,9 +184,12 @@ class Probing {
 
     void on_station(std::size_t index) {
         switch (watched_[index].role) {
-        case Role::icmp: return on_icmp(watched_[index]);
-        case Role::server: return watched_[index].listening ? on_accept(watched_[index]) : on_datagram(watched_[index]);
-        default: on_accepted(index);
+        case Role::icmp:
+            return on_icmp(watched_[index]);
+        case Role::server:
+            return watched_[index].listening ? on_accept(watched_[index]) : on_datagram(watched_[index]);
+        default:
+            on_accepted(index);
         }
     }
 
@@ -197,8 +208,10 @@ class Probing {
             std::memcpy(&echo, buffer.data() + offset, sizeof echo);
             if (!ours(echo.tag)) continue;
             const bool reply = echo.type == (station.v6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY);
-            if (reply) answers_[echo.tag.probe].reachable = true;
-            else answers_[echo.tag.probe].source_seen = from.ip();
+            if (reply)
+                answers_[echo.tag.probe].reachable = true;
+            else
+                answers_[echo.tag.probe].source_seen = from.ip();
         }
     }
 
@@ -225,7 +238,9 @@ class Probing {
         watched_.erase(watched_.begin() + static_cast<std::ptrdiff_t>(index));
     }
 
-    bool ours(const Tag& tag) const { return tag.magic == Tag{}.magic && tag.run == run_ && tag.probe < probes_.size(); }
+    bool ours(const Tag& tag) const {
+        return tag.magic == Tag{}.magic && tag.run == run_ && tag.probe < probes_.size();
+    }
 
     const LabPlan& plan_;
     const std::vector<Probe>& probes_;

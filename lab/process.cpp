@@ -25,7 +25,8 @@ std::optional<Process> process_of(pid_t pid) {
     fields >> state;
     if (state == "Z" || state == "X") return std::nullopt;
     std::string skipped;
-    for (int field = 4; field < 22; ++field) fields >> skipped;
+    for (int field = 4; field < 22; ++field)
+        fields >> skipped;
     Process process{pid, 0};
     if (!(fields >> process.start)) return std::nullopt;
     return process;
@@ -38,7 +39,9 @@ std::optional<Process> process_in(const std::string& pidfile) {
     return process_of(pid);
 }
 
-bool alive(const Process& process) { return process_of(process.pid) == process; }
+bool alive(const Process& process) {
+    return process_of(process.pid) == process;
+}
 
 std::vector<Process> processes_in(const std::vector<std::string>& netns) {
     std::set<std::pair<dev_t, ino_t>> wanted;

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 std::string encode(const Record& record) {
     json::object placement, processes;
-    for (const auto& [port, host] : record.placement) placement[port] = host;
+    for (const auto& [port, host] : record.placement)
+        placement[port] = host;
     for (const auto& [name, process] : record.processes)
         processes[name] = json::object{{"pid", process.pid}, {"start", process.start}};
     json::array namespaces(record.namespaces.begin(), record.namespaces.end());
@@ -50,28 +51,33 @@ Result<Record> decode_record(const std::string& text) {
             record.processes[name] = {json::value_to<pid_t>(process.at("pid")),
                                       json::value_to<std::uint64_t>(process.at("start"))};
         for (const auto& source : object.at("sources").as_array())
-            record.sources.push_back({json::value_to<std::string>(source.at("name")),
-                                      json::value_to<std::string>(source.at("text"))});
+            record.sources.push_back(
+                {json::value_to<std::string>(source.at("name")), json::value_to<std::string>(source.at("text"))});
         return record;
     } catch (const std::exception& error) {
         return fail(ErrorKind::invalid, fmt::format("the lab's record is damaged ({})", error.what()));
     }
 }
 
-std::string lab_directory(const std::string& name) { return kLabRoot + "/" + name; }
+std::string lab_directory(const std::string& name) {
+    return kLabRoot + "/" + name;
+}
 std::string host_directory(const std::string& lab, const std::string& host) {
     return lab_directory(lab) + "/hosts/" + host;
 }
-std::string switch_directory(const std::string& lab) { return lab_directory(lab) + "/switch"; }
+std::string switch_directory(const std::string& lab) {
+    return lab_directory(lab) + "/switch";
+}
 
 Result<void> check_lab_name(const std::string& name) {
     const auto letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
     const bool legal = !name.empty() && name.size() <= 63 && letter(name.front()) &&
                        std::ranges::all_of(name, [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-'; });
     if (!legal)
-        return fail(ErrorKind::invalid,
-                    fmt::format("'{}' is no lab name: letters, digits, '.', '_', '-', at most 63, a letter or digit first",
-                                name));
+        return fail(
+            ErrorKind::invalid,
+            fmt::format("'{}' is no lab name: letters, digits, '.', '_', '-', at most 63, a letter or digit first",
+                        name));
     return {};
 }
 
@@ -95,14 +101,16 @@ Result<void> store(const Record& record) {
 std::vector<std::string> lab_names() {
     std::vector<std::string> names;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(kLabRoot, error)) names.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(kLabRoot, error))
+        names.push_back(entry.path().filename());
     std::ranges::sort(names);
     return names;
 }
 
 bool alive(const Record& record) {
-    return record.complete &&
-           std::ranges::any_of(record.processes, [](const auto& entry) { return alive(entry.second); });
+    return record.complete && std::ranges::any_of(record.processes, [](const auto& entry) {
+               return entry.first != kSwitchWatch && alive(entry.second);
+           });
 }
 
 Result<LabPlan> plan_of(const Record& record) {
@@ -119,8 +127,10 @@ Result<LabPlan> plan_of(const Record& record) {
         }
     }
     std::string text = "the topology cannot be a lab\n";
-    for (const auto& problem : problems) text += topology::render(problem, record.sources);
-    while (text.ends_with('\n')) text.pop_back();
+    for (const auto& problem : problems)
+        text += topology::render(problem, record.sources);
+    while (text.ends_with('\n'))
+        text.pop_back();
     return fail(ErrorKind::invalid, text);
 }
 

@@ -19,7 +19,7 @@ struct Record {
     bool complete = false;  ///< `up` came to its end
     Placement placement;
     std::vector<std::string> namespaces;
-    std::map<std::string, Process> processes; ///< "weftd", "switch", "kvm1/ovs-vswitchd", …
+    std::map<std::string, Process> processes; ///< "weftd", "kvm1/ovs-vswitchd", …
     std::vector<topology::Source> sources;
     bool operator==(const Record&) const = default;
 };
@@ -37,6 +37,7 @@ Result<Record> load_record(const std::string& name);
 Result<void> store(const Record& record);
 /// Names of the labs on this machine, dead ones included.
 std::vector<std::string> lab_names();
+inline constexpr std::string_view kSwitchWatch = "switch/watch"; ///< in Record::processes
 /// Some daemon of it still runs. What is not alive is a leaving.
 bool alive(const Record& record);
 

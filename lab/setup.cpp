@@ -57,7 +57,8 @@ NamespaceSetup host_setup(const HostPlan& host) {
     line(setup.ip, "address add {}/16 dev {}", host.control.to_string(), kControlDevice);
     line(setup.ip, "link set {} up", kControlDevice);
     setup.ip += switch_port_lines(std::string(kUnderlayDevice));
-    for (const auto& [physnet, link] : host.uplinks) setup.ip += switch_port_lines(link.near.name);
+    for (const auto& [physnet, link] : host.uplinks)
+        setup.ip += switch_port_lines(link.near.name);
     return setup;
 }
 
@@ -81,8 +82,10 @@ NamespaceSetup underlay_setup(const LabPlan& plan) {
 NamespaceSetup endpoint_setup(const EndpointPlan& endpoint) {
     NamespaceSetup setup;
     // Addresses are usable at once: a duplicate is the topology's mistake, and validate has told it.
-    setup.sysctls = {{"ipv6/conf/all/accept_dad", "0"}, {"ipv6/conf/default/accept_dad", "0"},
-                     {"ipv4/conf/all/rp_filter", "0"},  {"ipv4/conf/default/rp_filter", "0"}};
+    setup.sysctls = {{"ipv6/conf/all/accept_dad", "0"},
+                     {"ipv6/conf/default/accept_dad", "0"},
+                     {"ipv4/conf/all/rp_filter", "0"},
+                     {"ipv4/conf/default/rp_filter", "0"}};
     if (endpoint.nics.size() > 1) {
         setup.sysctls.emplace_back("ipv4/conf/all/arp_ignore", "1");
         setup.sysctls.emplace_back("ipv4/conf/all/arp_announce", "2");
@@ -93,20 +96,22 @@ NamespaceSetup endpoint_setup(const EndpointPlan& endpoint) {
         setup.sysctls.emplace_back("ipv6/conf/default/forwarding", "1");
     }
     line(setup.ip, "link set lo up");
-    for (const auto& nic : endpoint.nics) write_nic(nic, setup);
+    for (const auto& nic : endpoint.nics)
+        write_nic(nic, setup);
     return setup;
 }
 
 } // namespace
 
-std::string switch_port_lines(const std::string& device) { return fmt::format("link set {} arp off up\n", device); }
+std::string switch_port_lines(const std::string& device) {
+    return fmt::format("link set {} arp off up\n", device);
+}
 
 void write_nic(const Nic& nic, NamespaceSetup& setup) {
     const std::string& device = nic.link.near.name;
     line(setup.ip, "link set {} up", device);
     for (const auto& address : nic.addresses)
-        line(setup.ip, "address add {} dev {}{}", address.to_string(), device,
-             address.address.is_v6() ? " nodad" : "");
+        line(setup.ip, "address add {} dev {}{}", address.to_string(), device, address.address.is_v6() ? " nodad" : "");
     // A trunk's sub-networks each have a router: what leaves with a sub-network's address leaves by that sub-network.
     const std::string metric = nic.vlan ? fmt::format(" metric {}", kTrunkTable + nic.vlan) : "";
     for (const auto& route : nic.routes) {
@@ -128,7 +133,8 @@ void write_nic(const Nic& nic, NamespaceSetup& setup) {
 
 std::string namespace_batch(const LabPlan& plan) {
     std::string text;
-    for (const auto& netns : plan.namespaces()) line(text, "netns add {}", netns);
+    for (const auto& netns : plan.namespaces())
+        line(text, "netns add {}", netns);
     return text;
 }
 
@@ -138,10 +144,12 @@ std::string link_batch(const LabPlan& plan) {
     for (const auto& host : plan.hosts) {
         add_link(text, host.control_link);
         add_link(text, host.underlay_link);
-        for (const auto& [physnet, link] : host.uplinks) add_link(text, link);
+        for (const auto& [physnet, link] : host.uplinks)
+            add_link(text, link);
     }
     for (const auto& endpoint : plan.endpoints) {
-        for (const auto& nic : endpoint.nics) add_link(text, nic.link);
+        for (const auto& nic : endpoint.nics)
+            add_link(text, nic.link);
         if (endpoint.trunk) add_link(text, *endpoint.trunk);
     }
     return text;
@@ -154,7 +162,8 @@ std::map<std::string, NamespaceSetup> namespace_setups(const LabPlan& plan) {
     line(control.ip, "link set lo up");
     line(control.ip, "address add {}/16 dev {}", plan.control.to_string(), kControlDevice);
     line(control.ip, "link set {} up", kControlDevice);
-    for (const auto& host : plan.hosts) setups[host.netns] = host_setup(host);
+    for (const auto& host : plan.hosts)
+        setups[host.netns] = host_setup(host);
 
     NamespaceSetup* switches = plan.has_switch() ? &setups[plan.switch_netns] : nullptr;
     if (switches) {
@@ -162,14 +171,16 @@ std::map<std::string, NamespaceSetup> namespace_setups(const LabPlan& plan) {
         line(switches->ip, "link set lo up");
     }
     for (const auto& [physnet, planned] : plan.physnets)
-        for (const auto& [device, vlan] : planned.ports) switches->ip += switch_port_lines(device);
+        for (const auto& [device, vlan] : planned.ports)
+            switches->ip += switch_port_lines(device);
     for (const auto& endpoint : plan.endpoints) {
         setups[endpoint.netns] = endpoint_setup(endpoint);
         if (endpoint.kind == EndpointKind::port)
             setups[endpoint.plug().far.netns].ip += switch_port_lines(endpoint.plug().far.name);
         if (!endpoint.trunk) continue;
         switches->ip += switch_port_lines(endpoint.trunk->near.name);
-        for (const auto& nic : endpoint.nics) switches->ip += switch_port_lines(nic.link.far.name);
+        for (const auto& nic : endpoint.nics)
+            switches->ip += switch_port_lines(nic.link.far.name);
     }
     return setups;
 }
@@ -184,8 +195,10 @@ VsctlArguments underlay_rows(const HostPlan& host) {
 
 VsctlArguments plug_rows(const LabPlan& plan, const HostPlan& host, bool make_bridge) {
     VsctlArguments arguments;
-    if (make_bridge) add_bridge(arguments, host.bridge, "standalone");
-    else append(arguments, {"wait-until", "bridge", host.bridge});
+    if (make_bridge)
+        add_bridge(arguments, host.bridge, "standalone");
+    else
+        append(arguments, {"wait-until", "bridge", host.bridge});
     bool any = make_bridge;
     for (const auto& endpoint : plan.endpoints) {
         if (!is_port_of(endpoint, host)) continue;
@@ -221,7 +234,8 @@ VsctlArguments switch_rows(const LabPlan& plan) {
         if (!splitter) add_bridge(arguments, std::string(kSplitter), "secure");
         splitter = true;
         attach(endpoint.trunk->near.name);
-        for (const auto& nic : endpoint.nics) attach(nic.link.far.name);
+        for (const auto& nic : endpoint.nics)
+            attach(nic.link.far.name);
     }
     return arguments;
 }

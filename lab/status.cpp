@@ -19,9 +19,13 @@ std::vector<Row> rows_of(const LabPlan& plan) {
     for (const auto& host : plan.hosts)
         rows.push_back({host.name, "host", host.netns, host.name, {host.vtep.address.to_string()}});
     for (const auto& endpoint : plan.endpoints) {
-        Row row{endpoint.name, endpoint.kind == EndpointKind::port ? "port" : "endpoint", endpoint.netns,
-                endpoint.host, {}};
-        for (const Ip& ip : endpoint.addresses()) row.addresses.push_back(ip.to_string());
+        Row row{endpoint.name,
+                endpoint.kind == EndpointKind::port ? "port" : "endpoint",
+                endpoint.netns,
+                endpoint.host,
+                {}};
+        for (const Ip& ip : endpoint.addresses())
+            row.addresses.push_back(ip.to_string());
         rows.push_back(std::move(row));
     }
     return rows;
@@ -43,8 +47,10 @@ Result<void> status(const std::string& lab, bool as_json) {
         table.push_back({row.name, row.kind, row.netns, row.host.empty() ? "-" : row.host,
                          fmt::format("{}", fmt::join(row.addresses, " "))});
     }
-    if (as_json) fmt::print("{}\n", json::serialize(array));
-    else fmt::print("{}", render(table));
+    if (as_json)
+        fmt::print("{}\n", json::serialize(array));
+    else
+        fmt::print("{}", render(table));
     return {};
 }
 

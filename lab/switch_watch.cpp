@@ -21,7 +21,8 @@ namespace {
 std::map<std::string, std::string> bridges(const LabPlan& plan) {
     std::map<std::string, std::string> all;
     for (const auto& [physnet, planned] : plan.physnets)
-        for (const auto& [device, vlan] : planned.ports) all[device] = planned.bridge;
+        for (const auto& [device, vlan] : planned.ports)
+            all[device] = planned.bridge;
     return all;
 }
 
@@ -31,8 +32,7 @@ std::string device_down(const nlmsghdr* message) {
     const auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(message));
     if ((info->ifi_flags & IFF_RUNNING) != 0) return "";
     auto length = static_cast<int>(IFLA_PAYLOAD(message));
-    for (const rtattr* attribute = IFLA_RTA(info); RTA_OK(attribute, length);
-         attribute = RTA_NEXT(attribute, length))
+    for (const rtattr* attribute = IFLA_RTA(info); RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length))
         if (attribute->rta_type == IFLA_IFNAME) return static_cast<const char*>(RTA_DATA(attribute));
     return "";
 }
@@ -68,7 +68,8 @@ Result<pid_t> start_switch_watch(const LabPlan& plan) {
     signal(SIGTERM, SIG_DFL);
     close_range(3, ~0U, 0); // the lock of the lab among them
     const int null = open("/dev/null", O_RDWR);
-    for (const int stream : {0, 1, 2}) dup2(null, stream);
+    for (const int stream : {0, 1, 2})
+        dup2(null, stream);
     if (!enter_netns(plan.switch_netns)) _exit(1);
     watch(plan);
 }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
+#include <thread>
 #include <unistd.h>
 
 namespace weft::lab {
@@ -33,7 +34,8 @@ Result<void> check_machine(bool controller) {
     for (const char* program : {"weftd", "weftctl"})
         if (find_program(program).empty())
             return fail(ErrorKind::invalid, fmt::format("{} is not beside weft-lab in {}: build it, or leave it out "
-                                                        "with --no-controller", program, own_directory()));
+                                                        "with --no-controller",
+                                                        program, own_directory()));
     return {};
 }
 
@@ -56,14 +58,25 @@ Result<void> claim_namespaces(const LabPlan& plan) {
             if (std::ranges::count(record->namespaces, netns) > 0)
                 return fail(ErrorKind::refused,
                             fmt::format("namespace {} belongs to lab '{}': choose another --name, or weft-lab down "
-                                        "--name {}", netns, other, other));
+                                        "--name {}",
+                                        netns, other, other));
     }
     return {};
 }
 
+// Killed processes take a moment to be gone.
+bool still_alive(const Record& record) {
+    for (int waits = 0; alive(record); ++waits) {
+        if (waits == 20) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
+}
+
 std::vector<Ovs> every_ovs(const LabPlan& plan) {
     std::vector<Ovs> all;
-    for (const auto& host : plan.hosts) all.push_back(ovs_of(plan.name, host));
+    for (const auto& host : plan.hosts)
+        all.push_back(ovs_of(plan.name, host));
     if (plan.has_switch()) all.push_back(switch_ovs(plan));
     return all;
 }
@@ -72,12 +85,14 @@ Result<void> make_switches(const LabPlan& plan, Record& record) {
     const Ovs ovs = switch_ovs(plan);
     if (auto done = run_all({ovs.vsctl(switch_rows(plan))}); !done) return done;
     if (const std::string flows = splitter_flows(plan); !flows.empty())
-        if (auto done = run_all({ovs.in_it({"ovs-ofctl", "-O", "OpenFlow13", "add-flows", std::string(kSplitter), "-"}, flows)}); !done)
+        if (auto done = run_all(
+                {ovs.in_it({"ovs-ofctl", "-O", "OpenFlow13", "add-flows", std::string(kSplitter), "-"}, flows)});
+            !done)
             return done;
     if (plan.physnets.empty()) return {};
     const auto pid = start_switch_watch(plan);
     if (!pid) return std::unexpected(pid.error());
-    if (const auto process = process_of(*pid)) record.processes["switch/watch"] = *process;
+    if (const auto process = process_of(*pid)) record.processes[std::string(kSwitchWatch)] = *process;
     return store(record);
 }
 
@@ -92,7 +107,8 @@ Result<void> make_underlay(const LabPlan& plan) {
         if (host.vtep.address.is_v6())
             if (auto done = enable_ipv6(host.netns, "br-phy"); !done) return done;
     if (auto done = run_all(addresses); !done) return done;
-    for (const auto& host : plan.hosts) switch_offloads_off(host.netns);
+    for (const auto& host : plan.hosts)
+        switch_offloads_off(host.netns);
     return {};
 }
 
@@ -126,8 +142,8 @@ Result<void> build(const LabPlan& plan, Record& record) {
 }
 
 Result<void> converge(const LabPlan& plan, std::chrono::seconds timeout) {
-    const Command wait{{"weftctl", "--api", api_of(plan.name), "wait", "--timeout",
-                        fmt::format("{}s", timeout.count())}, "", {}, ""};
+    const Command wait{
+        {"weftctl", "--api", api_of(plan.name), "wait", "--timeout", fmt::format("{}s", timeout.count())}, "", {}, ""};
     auto converged = run(wait, timeout + std::chrono::seconds(5));
     if (converged) return {};
     return fail(converged.error().kind,
@@ -138,7 +154,9 @@ Result<void> converge(const LabPlan& plan, std::chrono::seconds timeout) {
 
 } // namespace
 
-void say(const std::string& lab, const std::string& text) { fmt::print(stderr, "lab {}: {}\n", lab, text); }
+void say(const std::string& lab, const std::string& text) {
+    fmt::print(stderr, "lab {}: {}\n", lab, text);
+}
 
 Result<void> up(const UpOptions& options) {
     if (auto legal = check_lab_name(options.name); !legal) return legal;
@@ -151,17 +169,16 @@ Result<void> up(const UpOptions& options) {
 
     const auto lock = LabLock::take(options.name);
     if (!lock) return std::unexpected(lock.error());
-    if (const auto before = load_record(options.name); before && alive(*before))
-        return fail(ErrorKind::refused, fmt::format("lab '{}' is running: weft-lab down --name {} ends it",
-                                                    options.name, options.name));
+    if (const auto before = load_record(options.name); before && still_alive(*before))
+        return fail(ErrorKind::refused,
+                    fmt::format("lab '{}' is running: weft-lab down --name {} ends it", options.name, options.name));
     if (auto claimed = claim_namespaces(*plan); !claimed) return claimed;
     if (auto cleared = tear_down(options.name, Keep::directory); !cleared) return cleared;
     if (auto stored = store(*record); !stored) return stored;
 
     catch_interrupts();
     const auto began = std::chrono::steady_clock::now();
-    const std::size_t ports = plan->endpoints.size();
-    say(options.name, fmt::format("{} hosts, {} endpoints", plan->hosts.size(), ports));
+    say(options.name, fmt::format("{} hosts, {} endpoints", plan->hosts.size(), plan->endpoints.size()));
     if (auto built = build(*plan, *record); !built) {
         forget_interrupt();
         (void)tear_down(options.name);

@@ -1,0 +1,280 @@
+#include "lab/plan.hpp"
+
+#include "lab/record.hpp"
+#include "lab/setup.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::lab {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+//   kvm1 ── underlay ── kvm2        web1 (turn 1), web2 (turn 2), db1 (lab_host kvm1), trunk1 (turn 3)
+//     └─ eth1 ── physnet1 ── internet (VLAN 100)
+constexpr const char* kSmall = R"(
+[[host]]
+name = "kvm1"
+uplinks = { physnet1 = "eth1" }
+[[host]]
+name = "kvm2"
+vtep = "192.0.2.40"
+
+[[network]]
+name = "private1"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+subnet6 = "fd00:1::/64"
+[[network]]
+name = "office"
+kind = "vlan"
+vlan = 100
+physnet = "physnet1"
+mtu = 9000
+subnet = "10.0.2.0/24"
+[[router]]
+name = "main"
+networks = ["private1"]
+
+[[port]]
+name = "web1"
+network = "private1"
+mac = "52:54:00:00:01:10"
+ip = "10.0.1.10"
+[[port]]
+name = "web2"
+network = "private1"
+[[port]]
+name = "db1"
+network = "private1"
+lab_host = "kvm1"
+[[port]]
+name = "vm1"
+network = "private1"
+vm = "vm1"
+[[port]]
+name = "trunk1"
+network = "private1"
+mac = "52:54:00:00:01:20"
+ip = "10.0.1.20"
+trunk = [ { network = "office", vlan = 100, ip = "10.0.2.20" } ]
+
+[[lab.endpoint]]
+name = "internet"
+physnet = "physnet1"
+vlan = 100
+addresses = ["10.0.2.250/24", "198.51.100.7/32"]
+gateway = "10.0.2.1"
+)";
+
+Planned plan_text(const std::string& text, const Placement& moved = {}) {
+    const auto parsed = topology::parse({{"lab.toml", text}});
+    for (const auto& problem : parsed.problems)
+        ADD_FAILURE() << topology::render(problem, {{"lab.toml", text}});
+    return make_plan(parsed.topology, topology::allocate(parsed.topology, {}, {}).allocations, "t", moved);
+}
+
+LabPlan small(const Placement& moved = {}) {
+    auto planned = plan_text(kSmall, moved);
+    for (const auto& problem : planned.problems)
+        ADD_FAILURE() << problem.text;
+    return planned.plan;
+}
+
+std::string host_of(const LabPlan& plan, const std::string& port) {
+    return plan.endpoint(port)->host;
+}
+
+TEST(Plan, namespaces_are_named_after_the_lab_and_the_object) {
+    EXPECT_THAT(small().namespaces(),
+                ElementsAre("weft-t-underlay", "weft-t-control", "weft-t-switch", "weft-t-kvm1", "weft-t-kvm2",
+                            "weft-t-web1", "weft-t-web2", "weft-t-db1", "weft-t-trunk1", "weft-t-internet"));
+}
+
+TEST(Plan, a_host_keeps_its_vtep_and_the_others_get_free_ones_in_one_subnet) {
+    const LabPlan plan = small();
+    EXPECT_EQ(plan.host("kvm1")->vtep.to_string(), "192.0.2.11/24");
+    EXPECT_EQ(plan.host("kvm2")->vtep.to_string(), "192.0.2.40/24");
+    EXPECT_EQ(plan.host("kvm1")->control.to_string(), "100.64.0.11");
+    EXPECT_EQ(plan.host("kvm2")->control.to_string(), "100.64.0.12");
+}
+
+TEST(Plan, vteps_far_apart_become_neighbours) {
+    EXPECT_EQ(covering({*Ip::parse("192.0.2.11"), *Ip::parse("192.0.3.11")}, 24).to_string(), "192.0.2.0/23");
+    EXPECT_EQ(covering({*Ip::parse("10.0.0.0")}, 24).to_string(), "8.0.0.0/6");
+    EXPECT_EQ(covering({*Ip::parse("fd00::1"), *Ip::parse("fd00:0:0:1::1")}, 64).length, 63);
+}
+
+TEST(Plan, ports_take_turns_in_file_order_and_lab_host_takes_none) {
+    const LabPlan plan = small();
+    EXPECT_EQ(host_of(plan, "web1"), "kvm1");
+    EXPECT_EQ(host_of(plan, "web2"), "kvm2");
+    EXPECT_EQ(host_of(plan, "db1"), "kvm1");
+    EXPECT_EQ(host_of(plan, "trunk1"), "kvm1");
+    EXPECT_EQ(plan.endpoint("vm1"), nullptr);
+}
+
+TEST(Plan, a_moved_port_keeps_its_turn) {
+    const LabPlan plan = small({{"web1", "kvm2"}});
+    EXPECT_EQ(host_of(plan, "web1"), "kvm2");
+    EXPECT_EQ(host_of(plan, "web2"), "kvm2");
+    EXPECT_EQ(host_of(plan, "trunk1"), "kvm1");
+    EXPECT_EQ(plan.endpoint("web1")->plug().far.name, small().endpoint("web1")->plug().far.name);
+}
+
+TEST(Plan, a_port_has_its_mac_mtu_addresses_and_the_route_of_its_router) {
+    const LabPlan plan = small();
+    const Nic& nic = plan.endpoint("web1")->nics.at(0);
+    EXPECT_EQ(nic.link.near.mac->to_string(), "52:54:00:00:01:10");
+    EXPECT_EQ(nic.link.near.name, "eth0");
+    EXPECT_EQ(nic.link.far.name, "v1-web1");
+    EXPECT_EQ(nic.link.far.netns, "weft-t-kvm1");
+    EXPECT_EQ(nic.link.mtu, 1450);
+    ASSERT_EQ(nic.addresses.size(), 2U);
+    EXPECT_EQ(nic.addresses[0].to_string(), "10.0.1.10/24");
+    EXPECT_EQ(nic.addresses[1].to_string(), "fd00:1::5054:ff:fe00:110/64");
+    ASSERT_EQ(nic.routes.size(), 2U);
+    EXPECT_EQ(nic.routes[0].via.to_string(), "10.0.1.1");
+}
+
+TEST(Plan, without_a_router_an_overlay_network_has_no_default_route) {
+    std::string text = kSmall;
+    text.replace(text.find("[[router]]"),
+                 std::string("[[router]]\nname = \"main\"\nnetworks = [\"private1\"]\n").size(), "");
+    const auto planned = plan_text(text);
+    EXPECT_TRUE(planned.plan.endpoint("web1")->nics.at(0).routes.empty());
+    EXPECT_EQ(planned.plan.endpoint("trunk1")->nics.at(1).routes.size(), 1U) << "a vlan network has its gateway";
+}
+
+TEST(Plan, a_trunk_goes_through_the_splitter) {
+    const LabPlan plan = small();
+    const EndpointPlan& trunk = *plan.endpoint("trunk1");
+    ASSERT_EQ(trunk.nics.size(), 2U);
+    EXPECT_EQ(trunk.nics[0].link.far.netns, plan.switch_netns);
+    EXPECT_EQ(trunk.nics[1].link.near.name, "eth0.100");
+    EXPECT_EQ(trunk.nics[1].link.near.mac, trunk.nics[0].link.near.mac);
+    EXPECT_EQ(trunk.nics[1].link.mtu, 9000);
+    EXPECT_EQ(trunk.plug().near.netns, plan.switch_netns);
+    EXPECT_EQ(trunk.plug().far.netns, "weft-t-kvm1");
+    EXPECT_EQ(trunk.plug().mtu, 9000) << "the largest of its networks";
+    EXPECT_EQ(splitter_flows(plan),
+              "priority=1,in_port=1 actions=output:2\n"
+              "priority=1,in_port=2 actions=output:1\n"
+              "priority=2,in_port=1,dl_vlan=100 actions=pop_vlan,output:3\n"
+              "priority=1,in_port=3 actions=push_vlan:0x8100,set_field:4196->vlan_vid,output:1\n");
+}
+
+TEST(Plan, uplinks_and_lab_endpoints_meet_on_their_physnets_switch) {
+    const LabPlan plan = small();
+    const PhysnetPlan& physnet = plan.physnets.at("physnet1");
+    EXPECT_EQ(physnet.bridge, "s1-physnet1");
+    ASSERT_EQ(physnet.ports.size(), 2U) << "kvm2 has no uplinks";
+    EXPECT_EQ(physnet.ports.at("u1.1-kvm1"), std::nullopt);
+    EXPECT_EQ(physnet.ports.at("e1-internet"), 100);
+    EXPECT_EQ(plan.host("kvm1")->uplinks.at("physnet1").near.name, "eth1");
+    EXPECT_EQ(plan.host("kvm1")->uplinks.at("physnet1").mtu, 9000);
+    EXPECT_TRUE(plan.endpoint("internet")->nics.at(0).link.near.mac.has_value());
+}
+
+TEST(Plan, names_are_unique_and_fit_an_interface) {
+    EXPECT_EQ(device_name("v", 12, "a-very-long-port-name"), "v12-a-very-long");
+    EXPECT_NE(device_name("v", 1, "a-very-long-port-name"), device_name("v", 2, "a-very-long-port-name"));
+}
+
+TEST(Plan, one_name_for_two_things_is_told_with_both_places) {
+    const auto planned = plan_text("[[host]]\nname = \"a\"\n[[network]]\nname = \"n\"\nkind = \"local\"\n"
+                                   "[[port]]\nname = \"a\"\nnetwork = \"n\"\n");
+    ASSERT_EQ(planned.problems.size(), 1U);
+    EXPECT_THAT(planned.problems[0].text, HasSubstr("'a' is used twice"));
+    EXPECT_NE(planned.problems[0].other.line, 0U);
+}
+
+TEST(Plan, the_labs_own_names_are_refused) {
+    const auto planned = plan_text("[[host]]\nname = \"underlay\"\n");
+    ASSERT_EQ(planned.problems.size(), 1U);
+    EXPECT_THAT(planned.problems[0].text, HasSubstr("keeps the name 'underlay'"));
+}
+
+TEST(Plan, an_unknown_lab_host_is_told) {
+    const auto planned = plan_text("[[host]]\nname = \"h\"\n[[network]]\nname = \"n\"\nkind = \"local\"\n"
+                                   "[[port]]\nname = \"p\"\nnetwork = \"n\"\nlab_host = \"elsewhere\"\n");
+    ASSERT_EQ(planned.problems.size(), 1U);
+    EXPECT_THAT(planned.problems[0].text, HasSubstr("unknown host 'elsewhere'"));
+}
+
+TEST(Plan, a_topology_without_physical_networks_and_trunks_has_no_switch) {
+    const auto planned = plan_text("[[host]]\nname = \"h\"\n");
+    EXPECT_FALSE(planned.plan.has_switch());
+    EXPECT_THAT(planned.plan.namespaces(), Not(testing::Contains("weft-t-switch")));
+}
+
+TEST(Setup, an_endpoint_comes_up_as_planned) {
+    const auto setups = namespace_setups(small());
+    EXPECT_EQ(setups.at("weft-t-web1").ip, "link set lo up\n"
+                                           "link set eth0 up\n"
+                                           "address add 10.0.1.10/24 dev eth0\n"
+                                           "address add fd00:1::5054:ff:fe00:110/64 dev eth0 nodad\n"
+                                           "route add default via 10.0.1.1 dev eth0\n"
+                                           "route add default via fd00:1::1 dev eth0\n");
+    EXPECT_THAT(setups.at("weft-t-trunk1").ip, HasSubstr("route add default via 10.0.2.1 dev eth0.100 metric 10100\n"
+                                                         "route add 10.0.2.0/24 dev eth0.100 table 10100\n"
+                                                         "rule add from 10.0.2.20 lookup 10100\n"
+                                                         "route add default via 10.0.2.1 dev eth0.100 table 10100\n"));
+}
+
+TEST(Setup, links_are_made_between_namespaces) {
+    EXPECT_THAT(link_batch(small()),
+                HasSubstr("link add name eth0 netns weft-t-web1 address 52:54:00:00:01:10 mtu 1450 type veth peer name "
+                          "v1-web1 netns weft-t-kvm1 mtu 1450\n"));
+}
+
+TEST(Setup, weftd_is_told_what_the_topology_leaves_open) {
+    EXPECT_EQ(weftd_settings(small(), "/run/weft-lab/t"), R"(openflow = "tcp:100.64.0.1:6653"
+api = "unix:/run/weft-lab/t/api.sock"
+state_dir = "/run/weft-lab/t/state"
+advertise = "100.64.0.1"
+
+[host."kvm1"]
+ovsdb = "tcp:100.64.0.11:6640"
+vtep = "192.0.2.11"
+datapath = "netdev"
+
+[host."kvm2"]
+ovsdb = "tcp:100.64.0.12:6640"
+vtep = "192.0.2.40"
+datapath = "netdev"
+)");
+}
+
+TEST(Setup, ports_are_plugged_in_with_their_names) {
+    const LabPlan plan = small();
+    EXPECT_THAT(plug_rows(plan, *plan.host("kvm2"), false),
+                ElementsAre("--", "wait-until", "bridge", "br-int", "--", "add-port", "br-int", "v2-web2", "--", "set",
+                            "interface", "v2-web2", "external_ids:iface-id=web2"));
+}
+
+TEST(Record, is_read_back_as_it_was_written) {
+    const Record record{.name = "t",
+                        .topology = "/x/demo.toml",
+                        .controller = false,
+                        .complete = true,
+                        .placement = {{"web1", "kvm2"}},
+                        .namespaces = {"weft-t-kvm1"},
+                        .processes = {{"weftd", {42, 4711}}},
+                        .sources = {{"demo.toml", "[[host]]\nname = \"ü\"\n"}}};
+    EXPECT_EQ(decode_record(encode(record)), record);
+    EXPECT_FALSE(decode_record("{}").has_value());
+    EXPECT_FALSE(decode_record("[").has_value());
+}
+
+TEST(Record, lab_names_stay_inside_their_directory) {
+    EXPECT_TRUE(check_lab_name("demo-2.x_y").has_value());
+    for (const char* name : {"", "..", "a/b", "-a", "ü"})
+        EXPECT_FALSE(check_lab_name(name).has_value()) << name;
+}
+
+} // namespace
+} // namespace weft::lab
