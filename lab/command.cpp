@@ -243,6 +243,11 @@ std::string find_program(const std::string& name) {
     return "";
 }
 
+Result<void> check_root() {
+    if (geteuid() == 0) return {};
+    return fail(ErrorKind::invalid, "a lab is made of network namespaces, which needs root: run it with sudo");
+}
+
 void catch_interrupts() {
     struct sigaction action{};
     action.sa_handler = on_interrupt;

@@ -47,6 +47,9 @@ std::string find_program(const std::string& name);
 /// The directory of weft-lab's own binary: weftd and weftctl are there too.
 std::string own_directory();
 
+/// Nearly everything weft-lab does takes root; the error says so.
+Result<void> check_root();
+
 /// SIGINT and SIGTERM end a command in progress as an error, so that what it began is taken down again.
 void catch_interrupts();
 bool interrupted();

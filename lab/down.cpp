@@ -1,3 +1,4 @@
+#include "lab/command.hpp"
 #include "lab/commands.hpp"
 #include "lab/namespaces.hpp"
 
@@ -6,7 +7,6 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <set>
-#include <unistd.h>
 
 namespace weft::lab {
 namespace {
@@ -71,7 +71,7 @@ Result<void> tear_down(const std::string& name, Keep keep) {
 
 Result<void> down(const std::string& name) {
     if (auto legal = check_lab_name(name); !legal) return legal;
-    if (geteuid() != 0) return fail(ErrorKind::invalid, "taking a lab down needs root: run it with sudo");
+    if (auto root = check_root(); !root) return root;
     const bool anything =
         fs::exists(lab_directory(name)) || std::ranges::any_of(all_namespaces(), [&](const auto& netns) {
             return netns.starts_with("weft-" + name + "-");

@@ -35,6 +35,7 @@ void bind_run_directory(const std::string& directory) {
 } // namespace
 
 Error exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command) {
+    if (auto root = check_root(); !root) return root.error();
     const auto opened = open_lab(lab);
     if (!opened) return opened.error();
     const LabPlan& plan = opened->plan;

@@ -1,3 +1,4 @@
+#include "lab/command.hpp"
 #include "lab/commands.hpp"
 #include "lab/daemons.hpp"
 #include "lab/namespaces.hpp"
@@ -64,6 +65,7 @@ Result<void> fault_weftd(const LabPlan& plan, Record& record, const std::string&
 } // namespace
 
 Result<void> fault(const std::string& lab, const std::string& who, const std::string& what, const std::string& link) {
+    if (auto root = check_root(); !root) return root;
     auto opened = open_lab(lab);
     if (!opened) return std::unexpected(opened.error());
     const auto lock = LabLock::take(lab);

@@ -1,3 +1,4 @@
+#include "lab/command.hpp"
 #include "lab/commands.hpp"
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 namespace weft::lab {
 
 Result<bool> matrix(const MatrixOptions& options) {
+    if (auto root = check_root(); !root) return std::unexpected(root.error());
     const auto opened = open_lab(options.name);
     if (!opened) return std::unexpected(opened.error());
     std::vector<Expectation> expected;

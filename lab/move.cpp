@@ -1,4 +1,5 @@
 #include "lab/announce.hpp"
+#include "lab/command.hpp"
 #include "lab/commands.hpp"
 #include "lab/namespaces.hpp"
 #include "lab/ovs.hpp"
@@ -11,6 +12,7 @@ namespace weft::lab {
 // As a live migration looks from outside: the destination claims the port, then the source lets go, and the guest's
 // own interface, addresses and connections are untouched. The far end of its cable is what moves.
 Result<void> move(const std::string& lab, const std::string& port, const std::string& to) {
+    if (auto root = check_root(); !root) return root;
     auto opened = open_lab(lab);
     if (!opened) return std::unexpected(opened.error());
     const auto lock = LabLock::take(lab);

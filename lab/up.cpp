@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <thread>
-#include <unistd.h>
 
 namespace weft::lab {
 namespace {
@@ -18,8 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Result<void> check_machine(bool controller) {
-    if (geteuid() != 0)
-        return fail(ErrorKind::invalid, "a lab is made of network namespaces, which needs root: run it with sudo");
+    if (auto root = check_root(); !root) return root;
     const std::vector<std::pair<const char*, const char*>> needed{
         {"ip", "iproute2"},
         {"ovsdb-tool", "openvswitch-switch"},
