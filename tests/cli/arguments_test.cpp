@@ -56,7 +56,7 @@ TEST(Help, HasExamplesForEveryCommand) {
         EXPECT_EQ(of_command.code, 0);
         EXPECT_THAT(of_command.out, HasSubstr("Examples:\n  ")) << command;
     }
-    EXPECT_THAT(help.out, testing::Not(HasSubstr("names ")));
+    EXPECT_THAT(help.out, testing::Not(HasSubstr("\n  names ")));
 }
 
 TEST(FindingTheDaemon, PrefersOptionsToTheEnvironment) {
@@ -78,7 +78,7 @@ TEST(FindingTheDaemon, PrefersOptionsToTheEnvironment) {
 
 TEST(FindingTheDaemon, ExplainsAddressesAndStrangers) {
     ScriptedDaemon daemon;
-    EXPECT_THAT(daemon.weftctl({"status", "--api", "tcp:1.2.3.4:5"}).err, HasSubstr("at most once"));
+    EXPECT_THAT(daemon.weftctl({"status", "--api", "tcp:1.2.3.4:5"}).err, HasSubstr("--api"));
     daemon.variables["WEFT_API"] = "tcp:1.2.3.4:5";
     EXPECT_THAT(daemon.weftctl({"status"}).err, HasSubstr("write unix:PATH or http:ADDRESS:PORT"));
     daemon.variables["WEFT_API"] = "http://127.0.0.1:1/";
@@ -98,7 +98,7 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(ran.code, 0);
     const auto script = daemon.file("completion.bash", ran.out);
     const auto complete = [&](const std::string& line) {
-        const auto command = "set -e; source " + script + "; COMP_WORDS=(" + line +
+        const auto command = "source " + script + "; COMP_WORDS=(" + line +
                              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _weftctl; echo \"${COMPREPLY[@]}\"";
         FILE* pipe = ::popen(("bash -c '" + command + "' 2>&1").c_str(), "r");
         std::string output;
