@@ -35,8 +35,8 @@ Bytes encode(const Flow& flow);
 /// Back from a FLOW_MOD (add) of either version.
 Result<Flow> decode_flow(std::span<const std::byte> bytes);
 
-/// Silences libopenvswitch's logger and builds its lazy tables; call once in main(), not in a static initializer, before
-/// any thread uses the codec.
+/// Silences libopenvswitch's logger and builds its lazy tables; call once in main(), not in a static initializer,
+/// before any thread uses the codec.
 void initialize_codec();
 
 // --- text: ovs-ofctl(8) flow syntax, for people and tests, never the hot path

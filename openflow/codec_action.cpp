@@ -227,7 +227,8 @@ bool get(const ofpact_conntrack& action, Ct* out) {
 bool get(const ofpact_controller& action, Controller* out) {
     out->userdata.assign(reinterpret_cast<const char*>(action.userdata), action.userdata_len);
     if (action.meter_id != NX_CTLR_NO_METER) out->meter = action.meter_id;
-    return action.max_len == UINT16_MAX && action.controller_id == 0 && action.reason == OFPR_ACTION && !action.pause;
+    return action.max_len == UINT16_MAX && action.controller_id == 0 && raw(action.reason) == OFPR_ACTION &&
+           !action.pause;
 }
 
 /// Appends one action.

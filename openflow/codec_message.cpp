@@ -138,8 +138,8 @@ Port port_from(const ofputil_phy_port& port) {
                 .name = std::string(port.name, strnlen(port.name, sizeof port.name)),
                 .mac = {}};
     std::memcpy(result.mac.bytes.data(), &port.hw_addr, 6);
-    result.enabled = !(port.config & OFPUTIL_PC_PORT_DOWN);
-    result.link_up = !(port.state & OFPUTIL_PS_LINK_DOWN);
+    result.enabled = !(ovs::raw(port.config) & OFPUTIL_PC_PORT_DOWN);
+    result.link_up = !(ovs::raw(port.state) & OFPUTIL_PS_LINK_DOWN);
     return result;
 }
 
@@ -156,7 +156,7 @@ int next_update(ofpbuf* message, ofpbuf* actions, std::vector<FlowUpdate>& all) 
     ofputil_flow_update update{};
     if (const int error = ofputil_decode_flow_update(&update, message, actions)) return error;
     FlowUpdate& result = all.emplace_back();
-    switch (update.event) {
+    switch (ovs::raw(update.event)) {
     case OFPFME_INITIAL:
         result.event = FlowUpdate::Event::initial;
         break;
@@ -210,7 +210,8 @@ Result<Features> features_from(const ofp_header* header) {
     ofputil_switch_features features;
     if (const ofperr error = ofputil_pull_switch_features(&message, &features))
         return std::unexpected(malformed(error));
-    return Features{features.datapath_id, features.n_tables, (features.capabilities & OFPUTIL_C_BUNDLES) != 0};
+    return Features{features.datapath_id, features.n_tables,
+                    (ovs::raw(features.capabilities) & OFPUTIL_C_BUNDLES) != 0};
 }
 
 std::span<const std::byte> body_of(const ofp_header* header) {
@@ -270,7 +271,7 @@ Result<Message> decode_aligned(const ofp_header* header) {
     case OFPTYPE_PORT_STATUS: {
         ofputil_port_status status;
         if (const ofperr error = ofputil_decode_port_status(header, &status)) return std::unexpected(malformed(error));
-        return as(PortStatus{static_cast<PortStatus::Reason>(status.reason), port_from(status.desc)});
+        return as(PortStatus{static_cast<PortStatus::Reason>(ovs::raw(status.reason)), port_from(status.desc)});
     }
     case OFPTYPE_PACKET_IN:
         return whole(header, packet_in_from(header));

@@ -50,6 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::map<std::uint32_t, Port> ports;
     std::deque<PacketIn> packet_ins;
     Signal packet_arrived, ports_changed, foreign_change;
+    bool watching = false; ///< the flow monitor stands
 
   private:
     friend class Exchange;

@@ -68,6 +68,15 @@ inline std::string take(char* text) {
     return taken;
 }
 
+/// The library keeps in an enum whatever came from the wire; reading a value that C++ does not know there is undefined.
+template <class Enum>
+unsigned raw(const Enum& value) {
+    unsigned number = 0;
+    static_assert(sizeof value == sizeof number);
+    std::memcpy(&number, &value, sizeof number);
+    return number;
+}
+
 inline ofp_version wire(Version version) {
     return version == Version::v15 ? OFP15_VERSION : OFP14_VERSION;
 }

@@ -296,11 +296,13 @@ Task<Result<Applied>> Session::apply(const Change& change) {
 
 Task<Result<void>> Session::watch() {
     const auto connection = connection_;
+    if (connection->watching) co_return Result<void>{};
     Exchange exchange(*connection, 2);
     encode_set_async(connection->out(), connection->version, exchange.xid());
     encode_flow_monitor_request(connection->out(), connection->version, exchange.xid(1), 1);
     const auto started = co_await exchange.answer();
     if (!started) co_return std::unexpected(started.error());
+    connection->watching = true;
     co_return Result<void>{};
 }
 

@@ -94,6 +94,7 @@ class Session {
     /// From now on any change of flows, groups or meters that is not this session's raises foreign_change(). After
     /// back-pressure by the switch it may be raised without one. Groups and meters changed through ovs-ofctl on this
     /// version of Open vSwitch are seen by REQUESTFORWARD.
+    /// Idempotent.
     Task<Result<void>> watch();
     Signal& foreign_change();
 

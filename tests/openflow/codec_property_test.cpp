@@ -46,7 +46,8 @@ RC_GTEST_PROP(Codec, AFieldWithoutItsPrerequisitesIsCaught, ()) {
     RC_PRE(static_cast<bool>(flow.match.find(Field::eth_type)));
     flow.match.set(Field::eth_type, 0, 0);
     flow.actions.clear();
-    if (flow.match.find(Field::ct_nw_src) || flow.match.find(Field::ct_ipv6_src)) return;  // ct_state alone is enough for those
+    if (flow.match.find(Field::ct_nw_src) || flow.match.find(Field::ct_ipv6_src))
+        return; // ct_state alone is enough for those
     for (const FieldMatch& f : flow.match.fields()) {
         if (f.field > Field::vlan_pcp) {
             const auto verdict = check(flow);

@@ -16,12 +16,17 @@ T one_of(std::initializer_list<T> choices) {
     return *rc::gen::elementOf(std::vector<T>(choices));
 }
 
-inline bool chance(int percent) { return *rc::gen::inRange(0, 100) < percent; }
+inline bool chance(int percent) {
+    return *rc::gen::inRange(0, 100) < percent;
+}
 
-inline Ip v4() { return Ip::v4(*rc::gen::inRange<std::uint32_t>(1, 0xffff'fff0)); }
+inline Ip v4() {
+    return Ip::v4(*rc::gen::inRange<std::uint32_t>(1, 0xffff'fff0));
+}
 inline Ip v6() {
     std::array<std::uint8_t, 16> bytes{};
-    for (auto& byte : bytes) byte = *rc::gen::arbitrary<std::uint8_t>();
+    for (auto& byte : bytes)
+        byte = *rc::gen::arbitrary<std::uint8_t>();
     bytes[0] = 0xfd;
     return Ip::v6(bytes);
 }
@@ -35,7 +40,9 @@ inline void masked(Match& match, Field field) {
     if (chance(50)) mask &= ipv6 ? mask << *rc::gen::inRange(0, 128) : wide();
     match.set(field, wide(), mask);
 }
-inline void exact(Match& match, Field field) { match.set(field, wide()); }
+inline void exact(Match& match, Field field) {
+    match.set(field, wide());
+}
 
 inline void layer4(Match& match, bool is_v6) {
     if (!is_v6 && chance(20)) {
@@ -79,8 +86,10 @@ inline void ip_fields(Match& match) {
     if (chance(20)) exact(match, Field::ip_dscp);
     if (chance(20)) exact(match, Field::ip_ecn);
     if (chance(20)) exact(match, Field::ip_ttl);
-    if (chance(60)) layer4(match, is_v6);
-    else if (chance(30)) match.set(Field::ip_frag, one_of<Bits>({0, 1, 3}));
+    if (chance(60))
+        layer4(match, is_v6);
+    else if (chance(30))
+        match.set(Field::ip_frag, one_of<Bits>({0, 1, 3}));
     if (chance(30)) {
         match.set(Field::ct_state, ct::kTrk | ct::kEst, ct::kTrk | ct::kEst | ct::kInv);
         if (chance(50)) masked(match, is_v6 ? Field::ct_ipv6_src : Field::ct_nw_src);
@@ -109,12 +118,14 @@ inline Match match() {
     if (chance(10)) exact(match, Field::ct_zone);
     if (chance(5)) match.set(Field::conj_id, *rc::gen::inRange<std::uint32_t>(1, 1000));
     for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
-        masked(match, static_cast<Field>(static_cast<int>(Field::reg0) + *rc::gen::inRange(0, 28)));  // reg, xreg, xxreg
+        masked(match, static_cast<Field>(static_cast<int>(Field::reg0) + *rc::gen::inRange(0, 28))); // reg, xreg, xxreg
     }
     if (chance(30)) masked(match, Field::eth_src);
     if (chance(30)) masked(match, Field::eth_dst);
-    if (chance(20)) match.vlan(*rc::gen::inRange<std::uint16_t>(0, 4095));
-    else if (chance(20)) match.untagged();
+    if (chance(20))
+        match.vlan(*rc::gen::inRange<std::uint16_t>(0, 4095));
+    else if (chance(20))
+        match.untagged();
     if (chance(10)) match.set(Field::vlan_pcp, wide());
     if (chance(60)) {
         ip_fields(match);
@@ -141,8 +152,10 @@ inline SetField set_some(Field field) {
 inline Ct ct(bool is_v6) {
     Ct ct{.commit = chance(50)};
     ct.force = ct.commit && chance(30);
-    if (chance(50)) ct.zone = Field::reg6;
-    else ct.zone = *rc::gen::arbitrary<std::uint16_t>();
+    if (chance(50))
+        ct.zone = Field::reg6;
+    else
+        ct.zone = *rc::gen::arbitrary<std::uint16_t>();
     if (chance(50)) ct.table = *rc::gen::inRange<std::uint8_t>(0, 254);
     if (chance(60)) {
         Nat nat{.kind = one_of({Nat::Kind::restore, Nat::Kind::source, Nat::Kind::target})};
@@ -175,22 +188,45 @@ inline Actions actions(const Match& match) {
     if (chance(20)) list.push_back(Meter{*rc::gen::inRange<std::uint32_t>(1, 4)});
     for (int i = *rc::gen::inRange(0, 6); i > 0; --i) {
         switch (*rc::gen::inRange(0, 16)) {
-        case 0: list.push_back(Output{*rc::gen::inRange<std::uint32_t>(1, 0xfeff)}); break;
-        case 1: list.push_back(Output{one_of({ofport::kLocal, ofport::kInPort})}); break;
-        case 2: list.push_back(Group{*rc::gen::inRange<std::uint32_t>(1, 4)}); break;
-        case 3: list.push_back(set_some(one_of({Field::reg0, Field::reg15, Field::xreg2, Field::xxreg1, Field::metadata}))); break;
-        case 4: list.push_back(set_some(one_of({Field::eth_src, Field::eth_dst, Field::tun_id, Field::tun_dst, Field::pkt_mark}))); break;
-        case 5: list.push_back(set_some(Field::in_port)); break;
-        case 6: list.push_back(move_field(Field::eth_src, Field::eth_dst)); break;
-        case 7: list.push_back(Move{Field::reg3, 8, Field::metadata, 16, 16}); break;
+        case 0:
+            list.push_back(Output{*rc::gen::inRange<std::uint32_t>(1, 0xfeff)});
+            break;
+        case 1:
+            list.push_back(Output{one_of({ofport::kLocal, ofport::kInPort})});
+            break;
+        case 2:
+            list.push_back(Group{*rc::gen::inRange<std::uint32_t>(1, 4)});
+            break;
+        case 3:
+            list.push_back(set_some(one_of({Field::reg0, Field::reg15, Field::xreg2, Field::xxreg1, Field::metadata})));
+            break;
+        case 4:
+            list.push_back(
+                set_some(one_of({Field::eth_src, Field::eth_dst, Field::tun_id, Field::tun_dst, Field::pkt_mark})));
+            break;
+        case 5:
+            list.push_back(set_some(Field::in_port));
+            break;
+        case 6:
+            list.push_back(move_field(Field::eth_src, Field::eth_dst));
+            break;
+        case 7:
+            list.push_back(Move{Field::reg3, 8, Field::metadata, 16, 16});
+            break;
         case 8:
             list.push_back(PushVlan{});
             list.push_back(set_some(Field::vlan_vid));
             list.push_back(PopVlan{});
             break;
-        case 9: list.push_back(Resubmit{*rc::gen::inRange<std::uint8_t>(0, 254)}); break;
-        case 10: list.push_back(CtClear{}); break;
-        case 11: list.push_back(CheckPktLarger{*rc::gen::arbitrary<std::uint16_t>(), Field::reg1, 5}); break;
+        case 9:
+            list.push_back(Resubmit{*rc::gen::inRange<std::uint8_t>(0, 254)});
+            break;
+        case 10:
+            list.push_back(CtClear{});
+            break;
+        case 11:
+            list.push_back(CheckPktLarger{*rc::gen::arbitrary<std::uint16_t>(), Field::reg1, 5});
+            break;
         case 12: {
             Controller controller{.userdata = *rc::gen::string<std::string>(), .meter = {}};
             if (chance(50)) controller.meter = *rc::gen::inRange<std::uint32_t>(1, 4);
@@ -225,7 +261,8 @@ inline Flow flow() {
               .match = match(),
               .actions = {}};
     flow.actions = actions(flow.match);
-    if (flow.table < 253 && chance(20) && (flow.actions.empty() || !std::holds_alternative<Conjunction>(flow.actions[0].value))) {
+    if (flow.table < 253 && chance(20) &&
+        (flow.actions.empty() || !std::holds_alternative<Conjunction>(flow.actions[0].value))) {
         flow.actions.push_back(GotoTable{static_cast<std::uint8_t>(flow.table + 1)});
     }
     return flow;

@@ -28,7 +28,8 @@ std::string shell(const std::string& command) {
     std::array<char, 4096> chunk;
     std::string output;
     FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-    while (const std::size_t count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
+    while (const std::size_t count = fread(chunk.data(), 1, chunk.size(), pipe))
+        output.append(chunk.data(), count);
     if (pclose(pipe) != 0) throw std::runtime_error(command + ": " + output);
     return output;
 }
@@ -36,12 +37,14 @@ std::string shell(const std::string& command) {
 pid_t RealSwitch::spawn(std::vector<std::string> command) const {
     const pid_t child = fork();
     if (child != 0) return child;
-    for (const char* name : {"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"}) setenv(name, directory_.c_str(), 1);
+    for (const char* name : {"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"})
+        setenv(name, directory_.c_str(), 1);
     const int log = open((directory_ + "/output").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(log, 1);
     dup2(log, 2);
     std::vector<char*> arguments;
-    for (std::string& argument : command) arguments.push_back(argument.data());
+    for (std::string& argument : command)
+        arguments.push_back(argument.data());
     arguments.push_back(nullptr);
     execvp(arguments[0], arguments.data());
     _exit(127);
@@ -73,7 +76,8 @@ std::string RealSwitch::vsctl(const std::string& arguments) {
 }
 
 std::string RealSwitch::ofctl(const std::string& command, const std::string& bridge, const std::string& arguments) {
-    return shell(fmt::format("ovs-ofctl -O OpenFlow15 {} unix:{}/{}.mgmt {}", command, directory_, bridge, arguments));
+    return shell(fmt::format("ovs-ofctl -O OpenFlow14,OpenFlow15 {} unix:{}/{}.mgmt {}", command, directory_, bridge,
+                             arguments));
 }
 
 std::string RealSwitch::appctl(const std::string& arguments) {
@@ -83,7 +87,8 @@ std::string RealSwitch::appctl(const std::string& arguments) {
 void RealSwitch::add_bridge(const std::string& name, std::uint16_t port, const std::string& protocols) {
     std::string ports;
     for (int i = 1; i <= 3; ++i) {
-        ports += fmt::format(" -- add-port {0} {0}p{1} -- set Interface {0}p{1} type=dummy ofport_request={1}", name, i);
+        ports +=
+            fmt::format(" -- add-port {0} {0}p{1} -- set Interface {0}p{1} type=dummy ofport_request={1}", name, i);
     }
     vsctl(fmt::format("add-br {0} -- set Bridge {0} datapath_type=dummy fail_mode=secure protocols={1} "
                       "-- set-controller {0} tcp:127.0.0.1:{2} -- set Controller {0} connection_mode=out-of-band "
@@ -91,6 +96,8 @@ void RealSwitch::add_bridge(const std::string& name, std::uint16_t port, const s
                       name, protocols, port, ports));
 }
 
-void RealSwitch::remove_bridge(const std::string& name) { vsctl("del-br " + name); }
+void RealSwitch::remove_bridge(const std::string& name) {
+    vsctl("del-br " + name);
+}
 
 } // namespace weft::openflow

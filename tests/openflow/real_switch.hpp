@@ -1,5 +1,5 @@
-// A real ovs-vswitchd on the dummy datapath with its own ovsdb-server, in a temporary directory: full OpenFlow and OVSDB,
-// no packets but those a test injects. Killed by pid at the end.
+// A real ovs-vswitchd on the dummy datapath with its own ovsdb-server, in a temporary directory: full OpenFlow and
+// OVSDB, no packets but those a test injects. Killed by pid at the end.
 #pragma once
 #include <csignal>
 #include <cstdint>
@@ -16,12 +16,13 @@ class RealSwitch {
     RealSwitch(const RealSwitch&) = delete;
     RealSwitch& operator=(const RealSwitch&) = delete;
 
-    /// A secure, out-of-band bridge with the dummy ports <name>p1 (ofport 1) to <name>p3, that connects to the controller
-    /// at 127.0.0.1:`port`.
-    void add_bridge(const std::string& name, std::uint16_t port, const std::string& protocols = "[OpenFlow14,OpenFlow15]");
+    /// A secure, out-of-band bridge with the dummy ports <name>p1 (ofport 1) to <name>p3, that connects to the
+    /// controller at 127.0.0.1:`port`.
+    void add_bridge(const std::string& name, std::uint16_t port,
+                    const std::string& protocols = "[OpenFlow14,OpenFlow15]");
     void remove_bridge(const std::string& name);
     std::string vsctl(const std::string& arguments);
-    /// ovs-ofctl of OpenFlow 1.5 against the bridge's management socket: somebody else's hand.
+    /// ovs-ofctl against the bridge's management socket: somebody else's hand.
     std::string ofctl(const std::string& command, const std::string& bridge, const std::string& arguments = "");
     std::string appctl(const std::string& arguments);
     void signal(int number) const { ::kill(vswitchd_, number); }

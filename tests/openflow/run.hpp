@@ -16,7 +16,8 @@ T run(asio::io_context& io, Task<T> task, std::chrono::seconds limit = std::chro
     });
     io.restart();
     const auto deadline = SteadyClock::now() + limit;
-    while (!result && SteadyClock::now() < deadline) io.run_one_until(deadline);
+    while (!result && SteadyClock::now() < deadline)
+        io.run_one_until(deadline);
     if (!result) throw std::runtime_error("the coroutine did not end");
     return std::move(*result);
 }

@@ -52,11 +52,14 @@ class Switch : public testing::Test {
     Dump dump() { return run(io, session->dump()).value(); }
     static std::vector<Flow> flows_of(const Dump& dump) {
         std::vector<Flow> flows;
-        for (const FlowStats& stats : dump.flows) flows.push_back(stats.flow);
+        for (const FlowStats& stats : dump.flows)
+            flows.push_back(stats.flow);
         return flows;
     }
     /// Whether foreign_change() is raised within a second; clears it.
-    bool foreign_change(Milliseconds within = Milliseconds(1000)) { return run(io, session->foreign_change().wait(within)); }
+    bool foreign_change(Milliseconds within = Milliseconds(1000)) {
+        return run(io, session->foreign_change().wait(within));
+    }
 
     static inline RealSwitch* ovs = nullptr;
     asio::io_context io;
@@ -65,11 +68,14 @@ class Switch : public testing::Test {
     std::string bridge;
 };
 
-Flow flow(std::string_view text) { return parse_flow(text).value(); }
+Flow flow(std::string_view text) {
+    return parse_flow(text).value();
+}
 
 GroupEntry group(std::uint32_t id, std::vector<std::uint32_t> ports) {
     GroupEntry entry{.id = id, .buckets = {}};
-    for (std::uint32_t port : ports) entry.buckets.push_back({.actions = {Output{port}}, .watch_port = {}});
+    for (std::uint32_t port : ports)
+        entry.buckets.push_back({.actions = {Output{port}}, .watch_port = {}});
     return entry;
 }
 
@@ -89,7 +95,7 @@ std::vector<Flow> generated(int count) {
     rc::Random random(4711);
     for (int i = 0; i < count; ++i) {
         Flow next = some(random.split(), 100).value();
-        next.priority = static_cast<std::uint16_t>(i);  // keys are unique
+        next.priority = static_cast<std::uint16_t>(i); // keys are unique
         flows.push_back(std::move(next));
     }
     return flows;
@@ -141,7 +147,8 @@ TEST_F(Switch, HoldsExactlyWhatWasApplied) {
     EXPECT_TRUE(diff(flows_of(held), change.flows.add).empty());
 
     FlowTable known;
-    for (const Flow& wanted : change.flows.add) known.add(digest(wanted));
+    for (const Flow& wanted : change.flows.add)
+        known.add(digest(wanted));
     for (const FlowStats& stats : held.flows) {
         const FlowDigest seen = digest(stats.flow);
         const std::uint64_t* body = known.find(seen.key);
@@ -181,7 +188,7 @@ TEST_F(Switch, ARefusalAtCommitIsNamedAndChangesNothing) {
     ASSERT_TRUE(apply({.flows = diff({}, before), .groups = {}, .meters = {}}));
     Change change = groups_and_meters();
     change.flows.add = {flow("table=3,priority=1,cookie=5 actions=output:1"),
-                        flow("table=3,priority=2,cookie=6 actions=group:77"),  // no such group
+                        flow("table=3,priority=2,cookie=6 actions=group:77"), // no such group
                         flow("table=3,priority=3,cookie=7 actions=output:1")};
     change.flows.remove = before;
     const auto applied = apply(change);
@@ -200,9 +207,10 @@ TEST_F(Switch, ARefusalAtCommitIsNamedAndChangesNothing) {
 TEST_F(Switch, ARefusalBeforeCommitIsNamedAndChangesNothing) {
     connect();
     Change change;
-    change.flows.add = {flow("table=3,priority=1,cookie=5 actions=output:1"), flow("table=3,priority=2,cookie=6 actions=output:1"),
+    change.flows.add = {flow("table=3,priority=1,cookie=5 actions=output:1"),
+                        flow("table=3,priority=2,cookie=6 actions=output:1"),
                         flow("table=3,priority=3,cookie=7 actions=output:1")};
-    change.flows.add[1].actions = {Output{0xfefff}};  // no port number of OpenFlow's (T20)
+    change.flows.add[1].actions = {Output{0xfefff}}; // no port number of OpenFlow's (T20)
     ASSERT_FALSE(check(change.flows.add[1]));
     const auto applied = apply(change);
     ASSERT_FALSE(applied);
@@ -218,7 +226,7 @@ TEST_F(Switch, ARefusedMeterIsNamedAndNothingIsSent) {
     Change change = groups_and_meters();
     ASSERT_TRUE(apply(change));
     change.flows.add = {flow("cookie=5 actions=drop")};
-    const auto applied = apply(change);  // the meters are there already
+    const auto applied = apply(change); // the meters are there already
     ASSERT_FALSE(applied);
     EXPECT_THAT(applied.error().text, HasSubstr("meter=1,kbps"));
     EXPECT_TRUE(dump().flows.empty());
@@ -230,7 +238,7 @@ TEST_F(Switch, LargeChangesGoInPortions) {
     change.flows.add = generated(450);
     auto applied = apply(change);
     ASSERT_TRUE(applied) << applied.error().text;
-    EXPECT_EQ(applied->bundles, 5U);  // 3 groups, 450 flows
+    EXPECT_EQ(applied->bundles, 5U); // 3 groups, 450 flows
     EXPECT_TRUE(diff(flows_of(dump()), change.flows.add).empty());
 
     Change away{.flows = diff(change.flows.add, {}), .groups = {}, .meters = {}};
@@ -249,12 +257,16 @@ TEST_F(Switch, GroupsAndMetersHaveTheirLives) {
         group(1, {1, 2}),
         {.id = 2,
          .type = GroupType::fast_failover,
-         .buckets = {{.actions = {set_field(Field::reg1, 7), Output{1}}, .watch_port = 1}, {.actions = {}, .watch_port = 2}}},
+         .buckets = {{.actions = {set_field(Field::reg1, 7), Output{1}}, .watch_port = 1},
+                     {.actions = {}, .watch_port = 2}}},
         {.id = 3, .type = GroupType::select, .buckets = {{.actions = {Output{3}}, .watch_port = {}}}},
         {.id = 4, .type = GroupType::indirect, .buckets = {{.actions = {Resubmit{9}}, .watch_port = {}}}},
         {.id = 5, .buckets = {}}};
-    const std::vector<MeterEntry> meters{{.id = 1, .rate = 1000}, {.id = 2, .rate = 2000, .burst = 500}, {.id = 3, .packets = true, .rate = 50, .burst = 10}};
-    for (const auto& entry : groups) EXPECT_TRUE(check(entry)) << to_string(entry);
+    const std::vector<MeterEntry> meters{{.id = 1, .rate = 1000},
+                                         {.id = 2, .rate = 2000, .burst = 500},
+                                         {.id = 3, .packets = true, .rate = 50, .burst = 10}};
+    for (const auto& entry : groups)
+        EXPECT_TRUE(check(entry)) << to_string(entry);
     ASSERT_TRUE(apply({.flows = {}, .groups = diff({}, groups), .meters = diff({}, meters)}));
     Dump held = dump();
     EXPECT_TRUE(diff(held.groups, groups).empty()) << ovs->ofctl("dump-groups", bridge);
@@ -266,7 +278,8 @@ TEST_F(Switch, GroupsAndMetersHaveTheirLives) {
     auto other_meters = meters;
     other_meters[1].rate = 3000;
     other_meters.pop_back();
-    ASSERT_TRUE(apply({.flows = {}, .groups = diff(held.groups, other_groups), .meters = diff(held.meters, other_meters)}));
+    ASSERT_TRUE(
+        apply({.flows = {}, .groups = diff(held.groups, other_groups), .meters = diff(held.meters, other_meters)}));
     held = dump();
     EXPECT_TRUE(diff(held.groups, other_groups).empty());
     EXPECT_TRUE(diff(held.meters, other_meters).empty());
@@ -280,7 +293,8 @@ TEST_F(Switch, GroupsAndMetersHaveTheirLives) {
 TEST_F(Switch, AFloodOfSixHundredBucketsIsOneGroup) {
     connect();
     std::vector<std::uint32_t> ports(600);
-    for (std::uint32_t i = 0; i < ports.size(); ++i) ports[i] = i + 1;
+    for (std::uint32_t i = 0; i < ports.size(); ++i)
+        ports[i] = i + 1;
     const std::vector<GroupEntry> groups{group(1, ports)};
     const auto applied = apply({.flows = {}, .groups = diff({}, groups), .meters = {}});
     ASSERT_TRUE(applied) << applied.error().text;
@@ -289,14 +303,18 @@ TEST_F(Switch, AFloodOfSixHundredBucketsIsOneGroup) {
 
 TEST_F(Switch, ForeignFlowsAreSeenForWhatTheyAreAndCanBeRemoved) {
     connect();
-    for (const char* text : {"'table=1,priority=5,idle_timeout=60,in_port=1,actions=output:2'", "'table=1,priority=6,mpls,mpls_label=5,actions=drop'",
-                             "'table=1,priority=7,actions=learn(table=2,NXM_OF_ETH_SRC[])'", "'table=1,priority=8,importance=5,actions=write_metadata:5'"}) {
+    for (const char* text : {"'table=1,priority=5,idle_timeout=60,in_port=1,actions=output:2'",
+                             "'table=1,priority=6,mpls,mpls_label=5,actions=drop'",
+                             "'table=1,priority=7,actions=learn(table=2,NXM_OF_ETH_SRC[])'",
+                             "'table=1,priority=8,importance=5,actions=write_metadata:5'"}) {
         ovs->ofctl("add-flow", bridge, text);
     }
-    ovs->ofctl("add-group", bridge, "'group_id=9,type=select,selection_method=dp_hash,bucket=weight:5,actions=output:1'");
+    ovs->ofctl("add-group", bridge,
+               "'group_id=9,type=select,selection_method=dp_hash,bucket=weight:5,actions=output:1'");
     const Dump held = dump();
     ASSERT_EQ(held.flows.size(), 4U);
-    for (const FlowStats& stats : held.flows) EXPECT_NE(stats.flow.foreign, "") << to_string(stats.flow);
+    for (const FlowStats& stats : held.flows)
+        EXPECT_NE(stats.flow.foreign, "") << to_string(stats.flow);
     ASSERT_EQ(held.groups.size(), 1U);
     EXPECT_NE(held.groups[0].foreign, "");
 
@@ -342,10 +360,17 @@ TEST_F(Switch, SomebodyElsesChangesAreToldAndOwnOnesAreNot) {
 TEST_F(Switch, PacketsComeWithUserdataAndGoOut) {
     connect();
     Change change;
-    change.flows.add = {{.table = 0, .priority = 1, .cookie = 0xabc, .match = Match{}.in_port(1), .actions = {set_field(Field::reg3, 77), Controller{.userdata = std::string("\0weft", 5), .meter = {}}}},
-                        flow("table=0,priority=2,cookie=5,in_port=2 actions=output:3")};
+    change.flows.add = {
+        {.table = 0,
+         .priority = 1,
+         .cookie = 0xabc,
+         .match = Match{}.in_port(1),
+         .actions = {set_field(Field::reg3, 77), Controller{.userdata = std::string("\0weft", 5), .meter = {}}}},
+        flow("table=0,priority=2,cookie=5,in_port=2 actions=output:3")};
     ASSERT_TRUE(apply(change));
-    ovs->appctl(fmt::format("netdev-dummy/receive {}p1 'in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x1234)'", bridge));
+    ovs->appctl(fmt::format(
+        "netdev-dummy/receive {}p1 'in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x1234)'",
+        bridge));
     const auto packet = run(io, session->packet_in());
     ASSERT_TRUE(packet);
     EXPECT_EQ(packet->userdata, std::string("\0weft", 5));
@@ -356,10 +381,12 @@ TEST_F(Switch, PacketsComeWithUserdataAndGoOut) {
     EXPECT_TRUE(packet->metadata.find(Field::reg3)->value == 77);
 
     ASSERT_TRUE(session->packet_out({.packet = packet->packet, .in_port = 2, .actions = {Resubmit{0}}}));
-    ASSERT_TRUE(session->packet_out({.packet = {}, .in_port = 2, .actions = {Output{0xfefff}}}));  // refused
-    for (int i = 0; i < 50 && dump().flows[0].packets + dump().flows[1].packets < 2; ++i) run_for(io, Milliseconds(20));
+    ASSERT_TRUE(session->packet_out({.packet = {}, .in_port = 2, .actions = {Output{0xfefff}}})); // refused
+    for (int i = 0; i < 50 && dump().flows[0].packets + dump().flows[1].packets < 2; ++i)
+        run_for(io, Milliseconds(20));
     std::map<std::uint64_t, std::uint64_t> packets;
-    for (const FlowStats& stats : dump().flows) packets[stats.flow.cookie] = stats.packets;
+    for (const FlowStats& stats : dump().flows)
+        packets[stats.flow.cookie] = stats.packets;
     EXPECT_EQ(packets[5], 1U);
     EXPECT_EQ(session->counters().refused, 1U);
 }
@@ -399,7 +426,8 @@ TEST_F(Switch, AKilledSwitchEndsTheSessionAndItsOperations) {
     change.flows.add = generated(3000);
     mine.signal(SIGSTOP);
     std::optional<Result<Applied>> result;
-    asio::co_spawn(io, (*opened)->apply(change), [&result](std::exception_ptr, Result<Applied> value) { result = std::move(value); });
+    asio::co_spawn(io, (*opened)->apply(change),
+                   [&result](std::exception_ptr, Result<Applied> value) { result = std::move(value); });
     run_for(io, Milliseconds(100));
     EXPECT_FALSE(result);
     mine.signal(SIGKILL);
