@@ -52,14 +52,14 @@ void announce_v6(unsigned interface, const Mac& mac, const Ip& ip) {
     sockaddr_in6 from{};
     from.sin6_family = AF_INET6;
     std::memcpy(&from.sin6_addr, ip.bytes().data(), 16);
-    bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from);
     sockaddr_in6 to{};
     to.sin6_family = AF_INET6;
     to.sin6_addr.s6_addr[0] = 0xff; // ff02::1, all nodes
     to.sin6_addr.s6_addr[1] = 0x02;
     to.sin6_addr.s6_addr[15] = 0x01;
     to.sin6_scope_id = interface;
-    sendto(fd, &message, sizeof message, 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    if (bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from) == 0) // else the address is not the interface's
+        sendto(fd, &message, sizeof message, 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
     close(fd);
 }
 

@@ -56,7 +56,7 @@ Result<Prepared> prepare(const Command& command) {
         if (!command.environment.contains(name)) prepared.environment.emplace_back(*variable);
     }
     for (const auto& [name, value] : command.environment)
-        prepared.environment.push_back(name + "=" + value);
+        prepared.environment.push_back(fmt::format("{}={}", name, value));
     for (auto& variable : prepared.environment)
         prepared.envp.push_back(variable.data());
     prepared.envp.push_back(nullptr);
@@ -163,6 +163,7 @@ Result<void> run_all(const std::vector<Command>& commands, std::chrono::seconds 
         if (!result) next = commands.size(); // the rest would build on what failed
         if (running.empty()) continue;
         std::vector<pollfd> waits;
+        waits.reserve(running.size());
         for (const auto& child : running)
             waits.push_back({child.pidfd, POLLIN, 0});
         poll(waits.data(), waits.size(), 200);

@@ -89,6 +89,7 @@ Result<void> start_ovsdb(const std::vector<Ovs>& all, Record& record) {
 
 Result<void> start_vswitchd(const std::vector<Ovs>& all, Record& record) {
     std::vector<Command> commands;
+    commands.reserve(all.size());
     for (const auto& ovs : all)
         commands.push_back(ovs.ovs_vswitchd());
     if (auto started = with_logs(run_all(commands), all, "ovs-vswitchd"); !started) return started;

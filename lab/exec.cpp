@@ -69,6 +69,7 @@ Error exec(const std::string& lab, const std::string& who, const std::vector<std
         bind_run_directory(ovs->directory);
     }
     std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
     for (const auto& word : command)
         argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);

@@ -98,8 +98,8 @@ struct LabPlan {
     bool operator==(const LabPlan&) const = default;
 
     bool has_switch() const;
-    const HostPlan* host(const std::string& name) const;
-    const EndpointPlan* endpoint(const std::string& name) const;
+    const HostPlan* host(const std::string& wanted) const;
+    const EndpointPlan* endpoint(const std::string& wanted) const;
     std::vector<std::string> namespaces() const;
 };
 

@@ -151,6 +151,7 @@ class Probing {
 
     void wait() {
         std::vector<pollfd> waits;
+        waits.reserve(watched_.size() + attempts_.size());
         for (const auto& watched : watched_)
             waits.push_back({watched.socket.fd(), POLLIN, 0});
         for (const auto& attempt : attempts_) {

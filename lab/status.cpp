@@ -16,6 +16,7 @@ struct Row {
 
 std::vector<Row> rows_of(const LabPlan& plan) {
     std::vector<Row> rows;
+    rows.reserve(plan.hosts.size() + plan.endpoints.size());
     for (const auto& host : plan.hosts)
         rows.push_back({host.name, "host", host.netns, host.name, {host.vtep.address.to_string()}});
     for (const auto& endpoint : plan.endpoints) {

@@ -45,15 +45,23 @@ std::string device_down(const nlmsghdr* message) {
     address.nl_family = AF_NETLINK;
     address.nl_groups = RTMGRP_LINK;
     if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) _exit(1);
+    // Nobody is there to be told of a failure: a switch OVS that does not answer has nothing to forget.
+    const auto flush = [&](const std::string& bridge) {
+        [[maybe_unused]] const auto done = run(ovs.in_it({"ovs-appctl", "--timeout=5", "fdb/flush", bridge}));
+    };
     alignas(nlmsghdr) std::array<char, 32768> buffer{};
     for (;;) {
         const ssize_t received = recv(fd, buffer.data(), buffer.size(), 0);
-        if (received < 0 && errno != EINTR && errno != ENOBUFS) _exit(1);
+        if (received < 0 && errno == ENOBUFS) // messages were lost: any link may be down
+            for (const auto& [physnet, planned] : plan.physnets)
+                flush(planned.bridge);
+        else if (received < 0 && errno != EINTR)
+            _exit(1);
         auto left = static_cast<std::uint32_t>(std::max<ssize_t>(received, 0));
         for (auto* message = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(message, left);
              message = NLMSG_NEXT(message, left))
             if (const auto bridge = bridge_of.find(device_down(message)); bridge != bridge_of.end())
-                (void)run(ovs.in_it({"ovs-appctl", "--timeout=5", "fdb/flush", bridge->second}));
+                flush(bridge->second);
     }
 }
 

@@ -73,6 +73,7 @@ bool still_alive(const Record& record) {
 
 std::vector<Ovs> every_ovs(const LabPlan& plan) {
     std::vector<Ovs> all;
+    all.reserve(plan.hosts.size() + 1);
     for (const auto& host : plan.hosts)
         all.push_back(ovs_of(plan.name, host));
     if (plan.has_switch()) all.push_back(switch_ovs(plan));
@@ -179,7 +180,7 @@ Result<void> up(const UpOptions& options) {
     say(options.name, fmt::format("{} hosts, {} endpoints", plan->hosts.size(), plan->endpoints.size()));
     if (auto built = build(*plan, *record); !built) {
         forget_interrupt();
-        (void)tear_down(options.name);
+        if (auto gone = tear_down(options.name); !gone) built.error().text += "\n" + gone.error().text;
         return built;
     }
     record->complete = true;
