@@ -86,7 +86,7 @@ Outcome exchange(const HttpCall& call) {
     }
     asio::io_context io(1);
     Outcome outcome = std::unexpected(HttpFailure{});
-    asio::co_spawn(io, converse(call, *endpoint), [&](std::exception_ptr error, Outcome result) {
+    asio::co_spawn(io, converse(call, *endpoint), [&](const std::exception_ptr& error, Outcome result) {
         if (!error) outcome = std::move(result);
     });
     io.run();

@@ -137,7 +137,7 @@ Task<> close_gently(Connection& connection) {
     error_code ec;
     connection.stream.socket().shutdown(asio::socket_base::shutdown_send, ec);
     connection.stream.expires_after(std::chrono::seconds(2));
-    std::array<char, 4096> unwanted;
+    std::array<char, 4096> unwanted{};
     for (int i = 0; i < 256 && !ec; ++i) {
         std::tie(ec, std::ignore) = co_await connection.stream.async_read_some(asio::buffer(unwanted), kResult);
     }
@@ -250,7 +250,7 @@ struct HttpServer::Listening {
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(asio::io_context& io, const std::vector<std::string>& endpoints,
-                                                       HttpHandler handler, HttpLimits limits) {
+                                                       const HttpHandler& handler, HttpLimits limits) {
     // Until all of them listen, `server` owns those that do: an error closes them.
     std::unique_ptr<HttpServer> server(new HttpServer({}));
     for (const auto& endpoint : endpoints) {
@@ -271,6 +271,7 @@ HttpServer::~HttpServer() {
 
 std::vector<std::string> HttpServer::endpoints() const {
     std::vector<std::string> endpoints;
+    endpoints.reserve(listeners_.size());
     for (const auto& listening : listeners_)
         endpoints.push_back(listening->listener.endpoint);
     return endpoints;

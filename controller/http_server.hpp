@@ -48,7 +48,7 @@ class HttpServer {
     /// A unix socket gets mode 0660 and the group `weft` where that exists; a stale one is replaced, one that a live
     /// process answers on is an error. An `http:` listener serves GET and HEAD only (405 otherwise).
     static Result<std::unique_ptr<HttpServer>> listen(asio::io_context& io, const std::vector<std::string>& endpoints,
-                                                      HttpHandler handler, HttpLimits limits = {});
+                                                      const HttpHandler& handler, HttpLimits limits = {});
     /// As close().
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;

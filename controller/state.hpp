@@ -57,11 +57,11 @@ struct State {
 
 /// The "state" blob. decode() gives revisions without `sources`.
 std::string encode(const State& state);
-Result<State> decode(std::string_view json);
+Result<State> decode(std::string_view text);
 
 /// A "revision-N" blob.
 std::string encode_sources(const std::vector<topology::Source>& sources);
-Result<std::vector<topology::Source>> decode_sources(std::string_view json);
+Result<std::vector<topology::Source>> decode_sources(std::string_view text);
 
 class StateStore {
   public:

@@ -68,7 +68,7 @@ ReadFile read_file(int directory, const std::string& name) {
     const Descriptor file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (file.fd < 0) return errno == ENOENT ? ReadFile{} : damaged(reason(errno));
     std::string content;
-    std::array<char, 64 * 1024> buffer;
+    std::array<char, 16 * 1024> buffer{};
     while (true) {
         const auto got = ::read(file.fd, buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR) continue;
