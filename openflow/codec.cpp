@@ -447,6 +447,12 @@ FlowDigest digest(const Flow& flow) {
 void initialize_codec() {
     ovs_set_program_name("weft", "1");
     vlog_set_levels(nullptr, VLF_ANY_DESTINATION, VLL_OFF);
+    for (std::size_t i = 0; i < kFieldCount; ++i) {
+        const Field field = static_cast<Field>(i);
+        [[maybe_unused]] const mf_field* theirs = ovs::field_of(field);
+        assert(theirs->n_bits == width_of(field));
+        assert(field == Field::in_port || mf_from_name(std::string(name_of(field)).c_str()) == theirs);
+    }
     for (const char* text :
          {"tcp,tcp_dst=1 actions=ct(commit,zone=1,exec(set_field:1->ct_mark)),resubmit(,1)", "in_port=bad"}) {
         const auto flow = parse_flow(text);
