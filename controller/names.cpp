@@ -16,7 +16,7 @@ std::uint64_t key(Kind kind, ObjectId id) {
 
 std::string_view way(openflow::Field field, std::uint64_t value) {
     if (field == fabric::kWayIn) {
-        constexpr std::array kWays{"?", "local", "uplink", "tunnel"};
+        constexpr std::array kWays{"none", "local", "uplink", "tunnel"};
         return value < kWays.size() ? kWays[value] : "?";
     }
     constexpr std::array kWays{"port", "uplink", "tunnel"};
@@ -65,7 +65,25 @@ std::string Names::register_text(openflow::Field field, std::uint64_t value) con
     return value == 0 ? "none" : fmt::format("{:#x}", value);
 }
 
-std::string Names::match(const openflow::Match& match) const {
+namespace {
+/// A switch reports a 64-bit register as its two halves.
+openflow::Match with_whole_registers(const openflow::Match& match) {
+    using openflow::Field;
+    openflow::Match whole = match;
+    constexpr std::array kHalves{std::tuple{Field::reg0, Field::reg1, Field::xreg0},
+                                 std::tuple{Field::reg2, Field::reg3, Field::xreg1}};
+    for (const auto& [high, low, both] : kHalves) {
+        const auto* upper = match.find(high);
+        const auto* lower = match.find(low);
+        if (upper == nullptr || lower == nullptr) continue;
+        whole.set(high, 0, 0).set(low, 0, 0).set(both, upper->value << 32 | lower->value);
+    }
+    return whole;
+}
+} // namespace
+
+std::string Names::match(const openflow::Match& reported) const {
+    const auto match = with_whole_registers(reported);
     openflow::Match plain;
     std::string named;
     for (const auto& field : match.fields()) {

@@ -14,6 +14,7 @@ inline constexpr of::Field kDestination = of::Field::xreg1;
 inline constexpr of::Field kWayIn = of::Field::reg4;
 inline constexpr of::Field kWayOut = of::Field::reg5;
 inline constexpr of::Field kNdChecked = of::Field::reg6;
+inline constexpr of::Field kAnswering = of::Field::reg7;
 
 inline of::SetField load(of::Field field, std::uint64_t value) {
     return of::set_field(field, value);

@@ -15,7 +15,7 @@ using pipeline::WayIn;
 
 namespace {
 
-enum Priority : std::uint16_t { kMiss = 0, kAnswer = 100, kNoOption = 110, kOwner = 120 };
+enum Priority : std::uint16_t { kMiss = 0, kAnswer = 100, kNoOption = 110, kOwner = 120, kSecondPass = 130 };
 constexpr std::uint8_t kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136;
 constexpr std::uint32_t kSolicitedOverride = 0x60000000; // RFC 4861 section 4.4: S and O, not R
 
@@ -48,22 +48,32 @@ of::Actions arp_reply(const Mac& mac, const Ip& ip) {
     return actions;
 }
 
+/// The first pass of an answer. OpenFlow lets an action set nd_tll only where the match says that the packet is an
+/// advertisement, which this one becomes here: the second pass (kAnswering) sets it.
 of::Actions advertisement(const Mac& mac, const Ip& ip) {
-    of::Actions actions{of::move_field(of::Field::eth_src, of::Field::eth_dst),
-                        of::set_field(of::Field::eth_src, mac),
-                        of::move_field(of::Field::ipv6_src, of::Field::ipv6_dst),
-                        of::set_field(of::Field::ipv6_src, of::bits(ip)),
-                        of::set_field(of::Field::icmpv6_type, kNeighbourAdvertisement),
-                        of::set_field(of::Field::nd_reserved, kSolicitedOverride),
-                        of::set_field(of::Field::nd_options_type, 2),
-                        of::set_field(of::Field::nd_tll, mac)};
+    return {of::move_field(of::Field::eth_src, of::Field::eth_dst),
+            of::set_field(of::Field::eth_src, mac),
+            of::move_field(of::Field::ipv6_src, of::Field::ipv6_dst),
+            of::set_field(of::Field::ipv6_src, of::bits(ip)),
+            of::set_field(of::Field::nd_sll, mac),
+            of::set_field(of::Field::icmpv6_type, kNeighbourAdvertisement),
+            of::set_field(of::Field::nd_reserved, kSolicitedOverride),
+            of::set_field(of::Field::nd_options_type, 2),
+            load(kAnswering, 1),
+            of::Resubmit{pipeline::table_of(Stage::respond)}};
+}
+
+void finish_advertisement(Emit& emit) {
+    of::Actions actions{of::move_field(of::Field::eth_src, of::Field::nd_tll)};
     return_to_sender(actions);
-    return actions;
+    emit.flow(Stage::respond, kSecondPass, owner_of(emit.host),
+              of::Match().icmpv6(kNeighbourAdvertisement).set(kAnswering, 1), std::move(actions));
 }
 
 } // namespace
 
 void respond_host(Emit& emit) {
+    if (emit.host.facts.nd_ext) finish_advertisement(emit);
     emit.flow(Stage::respond, kMiss, owner_of(emit.host), {}, {go_on_after(Stage::respond)});
     // Without a source link-layer option (duplicate address detection of another port) there is nobody to answer to.
     emit.flow(Stage::respond, kNoOption, owner_of(emit.host),

@@ -7,6 +7,7 @@
 //   reg4          way in (WayIn); 0 before classify has decided
 //   reg5          way out (WayOut)
 //   reg6          guard's own: 1 once a neighbour discovery message's link-layer option has been checked
+//   reg7          respond's own: 1 while a solicitation is being made an advertisement
 #pragma once
 #include <cstdint>
 

@@ -1,0 +1,125 @@
+#include "tests/fabric/fixture.hpp"
+
+#include "pipeline/stages.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace weft::fabric {
+namespace {
+
+Fixture plugged() {
+    Fixture fixture(kThreeHosts);
+    fixture.bind("a", "kvm1", 10);
+    fixture.bind("b", "kvm2", 10);
+    fixture.bind("c", "kvm2", 11);
+    fixture.bind("t", "kvm1", 11);
+    fixture.bind("o", "kvm2", 12);
+    fixture.bind("r", "kvm3", 10);
+    return fixture;
+}
+
+std::string text_of(const SwitchState& state) {
+    std::vector<std::string> lines;
+    for (const auto& flow : state.flows)
+        lines.push_back(fmt::format("{:02} {}", flow.table, openflow::to_string(flow)));
+    for (const auto& group : state.groups)
+        lines.push_back("group " + openflow::to_string(group));
+    std::ranges::sort(lines);
+    std::string text;
+    for (const auto& line : lines)
+        text += line + "\n";
+    return text;
+}
+
+/// Compares with tests/fabric/golden/NAME; WEFT_UPDATE_GOLDEN=1 writes it anew, for a diff that a person reads.
+void expect_golden(const std::string& name, const std::string& text) {
+    const std::string path = std::string(WEFT_SOURCE_DIR) + "/tests/fabric/golden/" + name;
+    if (std::getenv("WEFT_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
+    std::ostringstream golden;
+    golden << std::ifstream(path).rdbuf();
+    EXPECT_EQ(golden.str(), text) << "differs from " << path << "; WEFT_UPDATE_GOLDEN=1 rewrites it";
+}
+
+TEST(Compile, FlowsOfAHostAreAsRecorded) {
+    const auto world = plugged().world();
+    for (const auto* host : {"kvm1", "kvm2", "kvm3"})
+        expect_golden(std::string(host) + ".flows", text_of(compile(*world, host)));
+}
+
+TEST(Compile, IsDeterministic) {
+    EXPECT_EQ(compile(*plugged().world(), "kvm1"), compile(*plugged().world(), "kvm1"));
+}
+
+TEST(Compile, EveryFlowIsWellFormedAndOwned) {
+    const auto world = plugged().world();
+    for (const auto& [host, _] : world->hosts) {
+        const auto state = compile(*world, host);
+        Installed::of(state);
+        for (const auto& flow : state.flows) {
+            const auto checked = openflow::check(flow);
+            EXPECT_TRUE(checked) << openflow::to_string(flow) << ": " << checked.error().text;
+            EXPECT_TRUE(pipeline::owner_of(flow.cookie)) << openflow::to_string(flow);
+        }
+    }
+}
+
+TEST(Compile, EveryLiveStageEndsInADropThatSaysWhyUnlessItPassesAll) {
+    const auto state = compile(*plugged().world(), "kvm1");
+    for (const auto& stage : pipeline::kStages) {
+        if (!stage.live) continue;
+        const auto last = std::ranges::find_if(state.flows, [&](const auto& flow) {
+            return flow.table == pipeline::table_of(stage.stage) && flow.priority == 0 && flow.match.fields().empty();
+        });
+        ASSERT_NE(last, state.flows.end()) << stage.name << " has no last flow";
+        const bool drop = last->actions.empty();
+        EXPECT_EQ(drop, stage.stage != pipeline::Stage::respond) << stage.name;
+    }
+    for (const auto& flow : state.flows) {
+        const auto owner = pipeline::owner_of(flow.cookie);
+        // A flood with nobody to flood to drops too, and is no offence.
+        const bool flood =
+            flow.table == pipeline::table_of(pipeline::Stage::switching) && flow.match.find(openflow::Field::eth_dst);
+        if (!flood) {
+            EXPECT_EQ(flow.actions.empty(), owner->reason != pipeline::Reason::none) << openflow::to_string(flow);
+        }
+    }
+}
+
+TEST(Compile, AHostKnowsOnlyOfNetworksThatArePresentOnIt) {
+    const auto state = compile(*plugged().world(), "kvm3");
+    for (const auto& flow : state.flows)
+        if (const auto* network = flow.match.find(openflow::Field::metadata)) {
+            EXPECT_EQ(static_cast<std::uint64_t>(network->value), object_id(Kind::network, "cell").value);
+        }
+}
+
+TEST(Compile, AnUnknownHostHoldsNothing) {
+    EXPECT_EQ(compile(*plugged().world(), "kvm9"), SwitchState{});
+}
+
+TEST(Compile, AFloodOfManyPortsIsSplitSoThatEveryGroupFitsAMessage) {
+    std::string toml = kThreeHosts;
+    const std::string small = "10.9.0.0/24";
+    toml.replace(toml.find(small), small.size(), "10.9.0.0/16");
+    for (int i = 0; i < 900; ++i)
+        toml += fmt::format("[[port]]\nname = \"p{}\"\nnetwork = \"cell\"\n", i);
+    Fixture fixture(toml);
+    for (std::uint32_t i = 0; i < 900; ++i)
+        fixture.bind(fmt::format("p{}", i), "kvm1", 100 + i);
+    const auto state = compile(*fixture.world(), "kvm1");
+    std::size_t buckets = 0;
+    for (const auto& group : state.groups) {
+        EXPECT_LE(group.buckets.size(), 400U);
+        buckets += group.buckets.size();
+    }
+    EXPECT_EQ(buckets, 900U);
+    EXPECT_EQ(state.groups.size(), 3U);
+}
+
+} // namespace
+} // namespace weft::fabric

@@ -1,0 +1,96 @@
+// The property that lets weft send little: the incremental plan always equals the full one.
+#include "tests/fabric/fixture.hpp"
+
+#include <fmt/format.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+namespace weft::fabric {
+namespace {
+
+const std::vector<std::string> kHosts{"kvm1", "kvm2", "kvm3"};
+const std::vector<std::string> kPorts{"a", "b", "c", "t", "o", "r"};
+
+/// One random thing that happens to a fabric; returns what it touched.
+Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
+    Touched touched;
+    const auto port = *rc::gen::elementOf(kPorts);
+    const auto host = *rc::gen::elementOf(kHosts);
+    const auto touch = [&] {
+        for (auto& network : networks_of(fixture.topology->ports.at(port)))
+            touched.networks.insert(std::move(network));
+    };
+    switch (*rc::gen::inRange(0, 8)) {
+    case 0:
+        fixture.bindings.erase(port);
+        touch();
+        break;
+    case 1:
+        fixture.facts[host].nd_ext = !fixture.facts[host].nd_ext;
+        touched.hosts.insert(host);
+        break;
+    case 2:
+        fixture.facts[host].vtep = Ip::v4(0xc0000200 + *rc::gen::inRange<std::uint32_t>(1, 250));
+        touched.hosts.insert(host);
+        break;
+    case 3: {
+        auto edited = *fixture.topology;
+        auto& edited_port = edited.ports.at(port);
+        edited_port.port_security = !edited_port.port_security;
+        if (edited_port.trunk.size() > 1) edited_port.trunk.pop_back();
+        edited.networks.at("office").vlan = *rc::gen::inRange<std::uint16_t>(50, 60);
+        fixture.topology = std::make_shared<const topology::Topology>(std::move(edited));
+        fixture.allocations = topology::allocate(*fixture.topology, fixture.allocations, {}).allocations;
+        touched.all = true;
+        break;
+    }
+    default:
+        fixture.bind(port, host, next_ofport++);
+        touch();
+        break;
+    }
+    return touched;
+}
+
+RC_GTEST_PROP(Delta, AppliedToWhatIsInstalledGivesWhatAFullCompileGives, ()) {
+    Fixture fixture(kThreeHosts);
+    std::uint32_t next_ofport = 10;
+    auto world = fixture.world();
+    std::map<std::string, Installed> installed;
+    for (const auto& host : kHosts)
+        installed[host] = Installed::of(compile(*world, host));
+    const auto steps = *rc::gen::inRange(1, 25);
+    for (int step = 0; step < steps; ++step) {
+        const auto touched = happen(fixture, next_ofport);
+        const auto next = build(fixture.inputs(), world, touched);
+        for (const auto& host : kHosts) {
+            installed[host].apply(delta(*world, *next, host));
+            RC_ASSERT(installed[host] == Installed::of(compile(*fixture.world(), host)));
+        }
+        world = next;
+    }
+}
+
+TEST(Delta, OfAWorldWithItselfIsEmptyAndSharesEveryPart) {
+    Fixture fixture(kThreeHosts);
+    fixture.bind("a", "kvm1", 10);
+    const auto world = fixture.world();
+    const auto again = build(fixture.inputs(), world, {.all = true, .networks = {}, .hosts = {}});
+    EXPECT_EQ(world->hosts, again->hosts); // pointers
+    EXPECT_TRUE(delta(*world, *again, "kvm1").empty());
+}
+
+TEST(Delta, OneMorePortCostsAHandfulOfFlowsElsewhereAndNothingWhereItsNetworkIsNot) {
+    Fixture fixture(kThreeHosts);
+    fixture.bind("a", "kvm1", 10);
+    fixture.bind("r", "kvm3", 10);
+    const auto before = fixture.world();
+    fixture.bind("b", "kvm2", 10);
+    const auto after = build(fixture.inputs(), before, {.all = false, .networks = {"blue"}, .hosts = {}});
+    EXPECT_LE(delta(*before, *after, "kvm1").flows.size(), 8U);
+    EXPECT_TRUE(delta(*before, *after, "kvm3").empty());
+    EXPECT_EQ(before->hosts.at("kvm3"), after->hosts.at("kvm3"));
+}
+
+} // namespace
+} // namespace weft::fabric
