@@ -1,4 +1,5 @@
 #include "lab/commands.hpp"
+#include "lab/converge.hpp"
 #include "lab/daemons.hpp"
 #include "lab/namespaces.hpp"
 #include "lab/setup.hpp"
@@ -138,17 +139,6 @@ Result<void> build(const LabPlan& plan, Record& record) {
     auto plugged = plug_ports(plan, !record.controller);
     if (!plugged && record.controller) plugged.error().text += log_tail(lab_directory(name) + "/weftd.log");
     return step("ports plugged in", plugged);
-}
-
-Result<void> converge(const LabPlan& plan, std::chrono::seconds timeout) {
-    const Command wait{
-        {"weftctl", "--api", api_of(plan.name), "wait", "--timeout", fmt::format("{}s", timeout.count())}, "", {}, ""};
-    auto converged = run(wait, timeout + std::chrono::seconds(5));
-    if (converged) return {};
-    return fail(converged.error().kind,
-                fmt::format("{}{}\nthe lab is left running: weftctl --lab={} status, weft-lab down --name {}",
-                            converged.error().text, log_tail(lab_directory(plan.name) + "/weftd.log"), plan.name,
-                            plan.name));
 }
 
 } // namespace

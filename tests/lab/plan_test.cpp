@@ -1,5 +1,6 @@
 #include "lab/plan.hpp"
 
+#include "lab/converge.hpp"
 #include "lab/record.hpp"
 #include "lab/setup.hpp"
 
@@ -254,6 +255,16 @@ TEST(Setup, ports_are_plugged_in_with_their_names) {
     EXPECT_THAT(plug_rows(plan, *plan.host("kvm2"), false),
                 ElementsAre("--", "wait-until", "bridge", "br-int", "--", "add-port", "br-int", "v2-web2", "--", "set",
                             "interface", "v2-web2", "external_ids:iface-id=web2"));
+}
+
+TEST(Converge, a_port_counts_when_it_is_up_on_its_own_host) {
+    const LabPlan plan = small();
+    const auto missing = ports_missing(plan, R"([{"name":"web1","host":"kvm1","state":"up"},
+        {"name":"web2","host":"kvm1","state":"up"}, {"name":"db1","host":"kvm1","state":"down"},
+        {"name":"trunk1","host":null,"state":"unbound"}])");
+    ASSERT_TRUE(missing) << missing.error().text;
+    EXPECT_THAT(*missing, ElementsAre("web2", "db1", "trunk1"));
+    EXPECT_FALSE(ports_missing(plan, "<html>").has_value());
 }
 
 TEST(Record, is_read_back_as_it_was_written) {
