@@ -18,25 +18,31 @@ struct Sign {
     Colour colour;
 };
 
-/// Operations are words in the API; one that this weftctl does not know shows as changed.
+/// Of an object's "+", "~", "-" and of a count's key. One that this weftctl does not know shows as changed.
 Sign sign_of(std::string_view op) {
-    if (op == "add") return {"+", Colour::green};
-    if (op == "remove") return {"-", Colour::red};
+    if (op == "+" || op == "add") return {"+", Colour::green};
+    if (op == "-" || op == "remove") return {"-", Colour::red};
     return {"~", Colour::yellow};
+}
+
+/// " +12 ~3 -1" of {add, change, remove}, " 5" of a plain count; empty for nothing.
+std::string counts_text(const json::value& counts) {
+    if (counts.is_number()) return counts == json::value(0) ? std::string() : " " + words(counts);
+    std::string text;
+    for (const auto* op : {"add", "change", "remove"}) {
+        if (const auto count = count_at(counts, op)) text += fmt::format(" {}{}", sign_of(op).sign, count);
+    }
+    return text;
 }
 
 } // namespace
 
 std::string host_changes(const json::value& host) {
     std::string text;
-    const auto* object = host.if_object();
-    if (object == nullptr) return text;
-    for (const auto& [what, counts] : *object) {
-        std::string part;
-        for (const auto* op : {"add", "change", "remove"}) {
-            if (const auto count = count_at(counts, op)) part += fmt::format(" {}{}", sign_of(op).sign, count);
+    for (const auto* what : {"flows", "groups", "meters", "rows"}) {
+        if (const auto part = counts_text(at(host, what)); !part.empty()) {
+            text += fmt::format("{}{}{}", text.empty() ? "" : ", ", what, part);
         }
-        if (!part.empty()) text += fmt::format("{}{}{}", text.empty() ? "" : ", ", std::string_view(what), part);
     }
     return text;
 }
@@ -62,7 +68,9 @@ void print_plan(std::ostream& out, const json::value& plan, bool colours) {
     out << '\n';
     for (const auto& host : items(at(plan, "hosts"))) {
         const auto changes = host_changes(host);
-        out << printable(words_at(host, "name")) << ": " << (changes.empty() ? "nothing" : changes) << '\n';
+        const bool unknown = host.is_object() && host.get_object().contains("rows") && at(host, "rows").is_null();
+        out << printable(words_at(host, "name")) << ": " << (changes.empty() ? "nothing" : changes)
+            << (unknown ? " (its rows are unknown until it is reached)" : "") << '\n';
     }
     if (const auto& reach = items(at(plan, "reachability")); !reach.empty()) {
         out << "\nreachability\n";

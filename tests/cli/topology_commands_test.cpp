@@ -25,11 +25,11 @@ network = "private1"
 )";
 
 constexpr const char* kPlan =
-    R"({"objects":[{"op":"add","kind":"network","name":"private1"},{"op":"change","kind":"port","name":"web1"},
-  {"op":"remove","kind":"router","name":"old"}],
+    R"({"objects":[{"op":"+","kind":"network","name":"private1"},{"op":"~","kind":"port","name":"web1"},
+  {"op":"-","kind":"router","name":"old"}],
   "hosts":[{"name":"kvm1","flows":{"add":12,"change":3,"remove":1},"groups":{"add":1,"change":0,"remove":0},"rows":{"add":2,"change":0,"remove":0}},
            {"name":"kvm2","flows":{"add":0,"change":0,"remove":0},"groups":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0}}],
-  "reachability":[{"from":"web1","to":"db1","protocol":"tcp","ports":"5432","op":"remove"}]})";
+  "reachability":[{"from":"web1","to":"db1","protocol":"tcp","ports":"5432","op":"-"}]})";
 constexpr const char* kNoPlan =
     R"({"objects":[],"hosts":[{"name":"kvm1","flows":{"add":0,"change":0,"remove":0}}],"reachability":[]})";
 
@@ -201,7 +201,14 @@ TEST(Wait, NamesTheLaggards) {
 TEST(HostChanges, AreEmptyWhenNothingChanges) {
     EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","flows":{"add":0}})")), "");
     EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","meters":{"change":2}})")), "meters ~2");
+    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","flows":{"remove":1},"rows":5})")), "flows -1, rows 5");
+    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","rows":0})")), "");
     EXPECT_FALSE(changes_anything(json::parse(kNoPlan)));
+    const auto away = json::parse(
+        R"({"objects":[{"op":"+","kind":"port","name":"a"}],"hosts":[{"name":"kvm1","flows":{"add":1},"rows":null}]})");
+    std::ostringstream out;
+    print_plan(out, away, false);
+    EXPECT_THAT(out.str(), HasSubstr("kvm1: flows +1 (its rows are unknown until it is reached)\n"));
 }
 
 } // namespace
