@@ -1,6 +1,7 @@
 #include "openflow/connection.hpp"
 #include "openflow/script.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <iterator>
 
@@ -276,9 +277,11 @@ Task<Result<Dump>> Session::dump(std::optional<FlowFilter> filter) {
     auto groups = co_await ask<GroupEntry>(connection, Table::group_desc);
     if (!groups) co_return std::unexpected(groups.error());
     dump.groups = std::move(*groups);
+    std::ranges::sort(dump.groups, {}, &GroupEntry::id);
     auto meters = co_await ask<MeterEntry>(connection, Table::meter_config);
     if (!meters) co_return std::unexpected(meters.error());
     dump.meters = std::move(*meters);
+    std::ranges::sort(dump.meters, {}, &MeterEntry::id);
     co_return dump;
 }
 

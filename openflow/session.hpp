@@ -35,7 +35,7 @@ struct SessionOptions {
 };
 
 struct Dump {
-    std::vector<FlowStats> flows;
+    std::vector<FlowStats> flows; ///< in no order; groups and meters by id
     std::vector<GroupEntry> groups;
     std::vector<MeterEntry> meters;
 };

@@ -442,12 +442,12 @@ TEST_F(Switch, AKilledSwitchEndsTheSessionAndItsOperations) {
 TEST_F(Switch, ASilentSwitchIsDeadAtTheDeadline) {
     RealSwitch mine;
     mine.add_bridge("silent", listener->endpoint().port);
-    auto opened = run(io, open({.idle = Milliseconds(100), .dead = Milliseconds(200)}));
+    auto opened = run(io, open({.idle = Milliseconds(200), .dead = Milliseconds(2000)}));
     ASSERT_TRUE(opened) << opened.error().text;
-    run_for(io, Milliseconds(700));
+    run_for(io, Milliseconds(2500));
     EXPECT_FALSE((*opened)->ended()) << "its echo replies keep it alive";
     mine.signal(SIGSTOP);
-    const Error error = run(io, (*opened)->closed(), std::chrono::seconds(2));
+    const Error error = run(io, (*opened)->closed(), std::chrono::seconds(5));
     EXPECT_EQ(error.kind, ErrorKind::timeout);
 }
 
