@@ -179,6 +179,8 @@ int next_update(ofpbuf* message, ofpbuf* actions, std::vector<FlowUpdate>& all) 
     case OFPFME_RESUMED:
         result.event = FlowUpdate::Event::resumed;
         return 0;
+    default:
+        return OFPERR_NXBRC_FM_BAD_EVENT;
     }
     result.table = update.table_id;
     result.priority = update.priority;

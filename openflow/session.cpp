@@ -133,26 +133,28 @@ Task<Result<void>> send_bundle(std::shared_ptr<Connection> connection, const Scr
     co_return Result<void>{};
 }
 
-std::vector<MeterStep> meters_first(const MeterDelta& delta) {
-    std::vector<MeterStep> steps;
-    for (const MeterEntry& meter : delta.add)
-        steps.push_back({Command::add, meter});
-    for (const MeterEntry& meter : delta.change)
-        steps.push_back({Command::modify, meter});
-    return steps;
+void add_steps(std::vector<MeterStep>& steps, Command command, const std::vector<MeterEntry>& meters) {
+    std::ranges::transform(meters, std::back_inserter(steps),
+                           [command](const MeterEntry& meter) { return MeterStep{command, meter}; });
 }
 
-std::vector<MeterStep> meters_last(const MeterDelta& delta) {
+std::vector<MeterStep> meters_first(const MeterDelta& delta) {
     std::vector<MeterStep> steps;
-    for (std::uint32_t id : delta.remove)
-        steps.push_back({Command::remove, {.id = id}});
+    add_steps(steps, Command::add, delta.add);
+    add_steps(steps, Command::modify, delta.change);
     return steps;
 }
 
 std::vector<MeterStep> undo(const MeterDelta& delta) {
     std::vector<MeterStep> steps;
-    for (const MeterEntry& meter : delta.add)
-        steps.push_back({Command::remove, {.id = meter.id}});
+    add_steps(steps, Command::remove, delta.add);
+    return steps;
+}
+
+std::vector<MeterStep> meters_last(const MeterDelta& delta) {
+    std::vector<MeterStep> steps;
+    std::ranges::transform(delta.remove, std::back_inserter(steps),
+                           [](std::uint32_t id) { return MeterStep{Command::remove, {.id = id}}; });
     return steps;
 }
 
