@@ -146,9 +146,6 @@ class Lab:
     def log(self):
         return (self.run_directory / "weftd.log").read_text(errors="replace")
 
-    def alive(self):
-        return json.loads((self.run_directory / "lab.json").read_text())["processes"]
-
     def finish(self, expected_errors=(), healthy=True):
         """Takes the lab down after the checks that every lab must pass."""
         problems = []
