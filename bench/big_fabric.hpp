@@ -1,0 +1,80 @@
+// A fabric of any size for the benchmarks: every host has a port in every network, so that each host holds flows for
+// all of them.
+#pragma once
+#include "fabric/compile.hpp"
+#include "topology/parse.hpp"
+
+#include <fmt/format.h>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+
+namespace weft::bench {
+
+struct Size {
+    std::size_t hosts, ports_per_host, networks;
+    std::size_t ports() const { return hosts * ports_per_host; }
+    std::size_t ports_per_network() const { return (ports() + networks - 1) / networks; }
+};
+
+inline std::string host_name(std::size_t number) {
+    return fmt::format("host{:03}", number);
+}
+inline std::string port_name(std::size_t number) {
+    return fmt::format("port{:05}", number);
+}
+
+/// Networks take their ports in turn: as many as it takes for each to have the same number.
+inline std::string topology_text(const Size& size) {
+    std::string text;
+    auto out = std::back_inserter(text);
+    for (std::size_t i = 0; i < size.hosts; ++i)
+        fmt::format_to(out, "[[host]]\nname = \"{}\"\nvtep = \"192.0.{}.{}\"\n", host_name(i), 2 + i / 200,
+                       i % 200 + 1);
+    for (std::size_t i = 0; i < size.networks; ++i)
+        fmt::format_to(out, "[[network]]\nname = \"net{:03}\"\nkind = \"vxlan\"\nsubnet = \"10.{}.0.0/16\"\n", i, i);
+    for (std::size_t i = 0; i < size.ports(); ++i)
+        fmt::format_to(out, "[[port]]\nname = \"{}\"\nnetwork = \"net{:03}\"\n", port_name(i),
+                       i / size.ports_per_network());
+    return text;
+}
+
+/// All that a World is built from. Ports are spread so that every host has some of every network's.
+struct BigFabric {
+    std::shared_ptr<const topology::Topology> topology;
+    topology::Allocations allocations;
+    fabric::Bindings bindings;
+    std::map<std::string, fabric::HostFacts> facts;
+
+    explicit BigFabric(const Size& size) {
+        const topology::Source source{"bench.toml", topology_text(size)};
+        auto parsed = topology::parse({source});
+        for (const auto& problem : parsed.problems)
+            if (problem.severity == topology::Severity::error)
+                throw std::runtime_error(topology::render(problem, {source}));
+        topology = std::make_shared<const topology::Topology>(std::move(parsed.topology));
+        allocations = topology::allocate(*topology, {}, {}).allocations;
+        for (const auto& [name, host] : topology->hosts)
+            facts.emplace(name, fabric::HostFacts{host.vtep, 1, {}, true});
+        for (std::size_t i = 0; i < size.ports(); ++i)
+            bind(i, i % size.hosts, 2 + i);
+    }
+    void bind(std::size_t port, std::size_t host, std::size_t ofport) {
+        bindings[port_name(port)] = {host_name(host), "tap" + std::to_string(port), static_cast<std::uint32_t>(ofport)};
+    }
+    void move(std::size_t port, std::size_t host) { bindings[port_name(port)].host = host_name(host); }
+
+    fabric::Inputs inputs() const { return {topology, allocations, bindings, facts}; }
+    fabric::WorldPtr world() const {
+        return fabric::build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}});
+    }
+    /// After a change to one port.
+    fabric::WorldPtr world_after(const fabric::WorldPtr& before, std::size_t port) const {
+        fabric::Touched touched;
+        for (auto& network : fabric::networks_of(topology->ports.at(port_name(port))))
+            touched.networks.insert(std::move(network));
+        return fabric::build(inputs(), before, touched);
+    }
+};
+
+} // namespace weft::bench

@@ -1,0 +1,109 @@
+// What the pure step costs: World, compile, delta, diff.
+#include "bench/big_fabric.hpp"
+#include "openflow/codec.hpp"
+
+#include <benchmark/benchmark.h>
+
+namespace weft::bench {
+namespace {
+
+constexpr Size kFabric{20, 50, 20};
+
+const BigFabric& thousand_ports() {
+    static const BigFabric fabric(kFabric);
+    return fabric;
+}
+
+/// One host whose plan has about `flows` flows.
+std::vector<openflow::Flow> flows_of_about(std::size_t flows) {
+    static constexpr std::size_t kPerPort = 10;
+    const BigFabric fabric({1, flows / kPerPort, 20});
+    return fabric::compile(*fabric.world(), host_name(0)).flows;
+}
+
+void count(benchmark::State& state, std::size_t flows) {
+    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(flows));
+    state.counters["flows"] = static_cast<double>(flows);
+}
+
+void compile_one_host(benchmark::State& state) {
+    const auto world = thousand_ports().world();
+    std::size_t flows = 0;
+    for (auto _ : state) {
+        const auto compiled = fabric::compile(*world, host_name(0));
+        flows = compiled.flows.size();
+        benchmark::DoNotOptimize(compiled.flows.data());
+    }
+    count(state, flows);
+}
+BENCHMARK(compile_one_host)->Unit(benchmark::kMillisecond);
+
+void compile_all_hosts(benchmark::State& state) {
+    const auto world = thousand_ports().world();
+    std::size_t flows = 0;
+    for (auto _ : state) {
+        flows = 0;
+        for (const auto& [name, _host] : world->hosts)
+            flows += fabric::compile(*world, name).flows.size();
+    }
+    count(state, flows);
+}
+BENCHMARK(compile_all_hosts)->Unit(benchmark::kMillisecond);
+
+void world_in_full(benchmark::State& state) {
+    for (auto _ : state)
+        benchmark::DoNotOptimize(thousand_ports().world());
+}
+BENCHMARK(world_in_full)->Unit(benchmark::kMicrosecond);
+
+void world_after_one_port_moved(benchmark::State& state) {
+    BigFabric fabric = thousand_ports();
+    auto world = fabric.world();
+    std::size_t host = 0;
+    for (auto _ : state) {
+        fabric.move(0, ++host % kFabric.hosts);
+        world = fabric.world_after(world, 0);
+    }
+}
+BENCHMARK(world_after_one_port_moved)->Unit(benchmark::kMicrosecond);
+
+/// From host 0 to host 1, the deltas of all hosts together.
+void deltas_after_one_port_moved(benchmark::State& state) {
+    BigFabric fabric = thousand_ports();
+    const auto before = fabric.world();
+    fabric.move(0, 1);
+    const auto after = fabric.world_after(before, 0);
+    std::size_t flows = 0, hosts = 0;
+    for (auto _ : state) {
+        flows = hosts = 0;
+        for (const auto& [name, _host] : after->hosts) {
+            const auto delta = fabric::delta(*before, *after, name);
+            flows += delta.flows.size();
+            hosts += delta.empty() ? 0U : 1U;
+        }
+    }
+    state.counters["flow_mods"] = static_cast<double>(flows);
+    state.counters["hosts"] = static_cast<double>(hosts);
+}
+BENCHMARK(deltas_after_one_port_moved)->Unit(benchmark::kMicrosecond);
+
+/// Two lists that differ in one flow of a hundred.
+void diff_lists(benchmark::State& state) {
+    const auto before = flows_of_about(static_cast<std::size_t>(state.range(0)));
+    auto after = before;
+    for (std::size_t i = 0; i < after.size(); i += 100)
+        after[i].cookie ^= 1;
+    for (auto _ : state)
+        benchmark::DoNotOptimize(openflow::diff(before, after));
+    count(state, before.size());
+}
+BENCHMARK(diff_lists)->Arg(10'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+} // namespace
+} // namespace weft::bench
+
+int main(int argc, char** argv) {
+    weft::openflow::initialize_codec();
+    benchmark::Initialize(&argc, argv);
+    benchmark::RunSpecifiedBenchmarks();
+}
