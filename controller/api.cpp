@@ -70,8 +70,7 @@ HttpResponse apply(Supervisor& supervisor, const Submission& submitted) {
     if (!candidate.ok()) return invalid(candidate, submitted);
     auto planned = view::plan(supervisor, candidate);
     // An edit that changes nothing is no revision.
-    const bool same = *candidate.topology == supervisor.intent().topology() && supervisor.intent().state().current != 0;
-    if (!same)
+    if (!supervisor.intent().changes_nothing(candidate))
         if (const auto applied = supervisor.apply(candidate, submitted.source, submitted.sources); !applied)
             return http_error(500, applied.error().text);
     json::array hosts;
@@ -125,7 +124,8 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     if (path == "/v1/ports") co_return ok(co_await view::ports(supervisor_));
     if (path == "/v1/flows") {
         view::FlowQuery query{query_value(request, "host"), query_value(request, "owner"),
-                              query_value(request, "stage"), query_value(request, "drops") == "1"};
+                              query_value(request, "stage"), query_value(request, "drops") == "1",
+                              query_value(request, "raw") == "1"};
         co_return ok(co_await view::flows(supervisor_, std::move(query)));
     }
     if (path == "/v1/events") co_return co_await events(supervisor_, request);

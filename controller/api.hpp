@@ -30,6 +30,7 @@ Task<Result<boost::json::value>> show(const Supervisor& supervisor, std::string 
 struct FlowQuery {
     std::string host, owner, stage; ///< empty: all
     bool drops = false;
+    bool raw = false; ///< match and actions as ovs-ofctl writes them, ids unnamed
 };
 Task<boost::json::value> flows(const Supervisor& supervisor, FlowQuery query);
 

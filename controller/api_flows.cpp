@@ -29,18 +29,17 @@ bool wanted(const FlowQuery& query, const openflow::FlowStats& flow, const std::
 }
 
 json::object flow_object(const std::string& host, const openflow::FlowStats& flow, const std::string& owner,
-                         const Names& names) {
+                         const Names& names, bool raw) {
     return {{"host", host},
             {"table", flow.flow.table},
             {"stage", stage_name(flow.flow.table)},
             {"priority", flow.flow.priority},
-            {"match", names.match(flow.flow.match)},
-            {"actions", names.actions(flow.flow.actions)},
+            {"match", raw ? openflow::to_string(flow.flow.match) : names.match(flow.flow.match)},
+            {"actions", raw ? openflow::to_string(flow.flow.actions) : names.actions(flow.flow.actions)},
             {"owner", owner},
             {"reason", reason_of(flow)},
             {"packets", flow.packets},
-            {"bytes", flow.bytes},
-            {"raw", openflow::to_string(flow.flow)}};
+            {"bytes", flow.bytes}};
 }
 
 } // namespace
@@ -60,7 +59,7 @@ Task<json::value> flows(const Supervisor& supervisor, FlowQuery query) {
         const Names names(*supervisor.intent().published().world);
         for (const auto& flow : dump->flows) {
             const auto owner = names.owner(flow.flow.cookie);
-            if (wanted(query, flow, owner)) result.push_back(flow_object(host, flow, owner, names));
+            if (wanted(query, flow, owner)) result.push_back(flow_object(host, flow, owner, names, query.raw));
         }
     }
     co_return json::value(std::move(result));

@@ -258,7 +258,9 @@ json::value events(const EventLog& events, std::uint64_t since) {
 Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, std::string name) {
     const auto listed = co_await ports(supervisor);
     auto object = describe(supervisor, kind, name, listed.as_array());
-    if (object.is_null()) co_return fail(ErrorKind::invalid, fmt::format("no {} is named {}", kind, name));
+    if (object.is_null())
+        co_return fail(ErrorKind::invalid,
+                       fmt::format("no {} is named {} (show knows host, network and port)", kind, name));
     co_return object;
 }
 

@@ -20,13 +20,17 @@ std::vector<std::string> unserved(const topology::Topology& topology) {
     note(topology.port_forwards.size(), "[[port_forward]]", "nothing is forwarded");
     note(topology.security_groups.size(), "[[security_group]]", "traffic of its ports is NOT restricted");
     note(topology.qos.size(), "[[qos]]", "rates are not limited");
-    const auto with = [&](auto predicate) {
+    const auto count = [](const auto& objects, auto predicate) {
         return static_cast<std::size_t>(
-            std::ranges::count_if(topology.networks, [&](const auto& n) { return predicate(n.second); }));
+            std::ranges::count_if(objects, [&](const auto& o) { return predicate(o.second); }));
     };
-    note(with([](const topology::Network& n) { return !n.acl.empty(); }), "network acl", "traffic is NOT filtered");
-    note(with([](const topology::Network& n) { return n.physical() && n.dhcp; }), "network dhcp",
-         "addresses must be static");
+    using topology::Network;
+    note(count(topology.networks, [](const Network& n) { return !n.acl.empty(); }), "network acl",
+         "traffic is NOT filtered");
+    note(count(topology.networks, [](const Network& n) { return n.dhcp.has_value(); }),
+         "network dhcp, router advertisements included", "addresses must be set in the guests");
+    note(count(topology.ports, [](const topology::Port& p) { return !p.vm.empty(); }), "port vm",
+         "such ports are bound by iface-id or attached-mac alone");
     return notices;
 }
 
@@ -125,6 +129,10 @@ State Intent::with_revision(const Candidate& candidate, std::string source,
     state.add_revision(std::move(source), std::move(sources), now());
     state.allocations = candidate.allocations;
     return state;
+}
+
+bool Intent::changes_nothing(const Candidate& candidate) const {
+    return state_.current != 0 && *candidate.topology == *topology_;
 }
 
 void Intent::commit(const Candidate& candidate, State state) {

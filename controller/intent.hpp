@@ -38,6 +38,8 @@ class Intent {
     Candidate consider(const std::vector<topology::Source>& sources) const;
     /// A state with `candidate` as its newest revision: to be saved before commit().
     State with_revision(const Candidate& candidate, std::string source, std::vector<topology::Source> sources) const;
+    /// Nothing but comments, order or places differs from what is in force.
+    bool changes_nothing(const Candidate& candidate) const;
     /// `candidate` comes into force.
     void commit(const Candidate& candidate, State state);
 

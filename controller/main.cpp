@@ -49,6 +49,10 @@ bool apply_file(Supervisor& supervisor, const std::string& path, Log& log) {
         log.error("weftd", fmt::format("{} was not applied: the topology in force stays", path));
         return false;
     }
+    if (supervisor.intent().changes_nothing(candidate)) {
+        log.info("weftd", fmt::format("{} changes nothing", path));
+        return true;
+    }
     for (const auto& notice : candidate.notices)
         log.warning("weftd", notice);
     if (const auto applied = supervisor.apply(candidate, path, *sources); !applied) {

@@ -66,37 +66,46 @@ std::string Names::register_text(openflow::Field field, std::uint64_t value) con
 }
 
 namespace {
-/// A switch reports a 64-bit register as its two halves.
-openflow::Match with_whole_registers(const openflow::Match& match) {
-    using openflow::Field;
-    openflow::Match whole = match;
-    constexpr std::array kHalves{std::tuple{Field::reg0, Field::reg1, Field::xreg0},
-                                 std::tuple{Field::reg2, Field::reg3, Field::xreg1}};
-    for (const auto& [high, low, both] : kHalves) {
+
+/// A 64-bit register stands in a match as its two halves.
+struct Halves {
+    openflow::Field high, low, whole;
+};
+constexpr std::array kHalves{Halves{openflow::Field::reg0, openflow::Field::reg1, fabric::kSource},
+                             Halves{openflow::Field::reg2, openflow::Field::reg3, fabric::kDestination}};
+
+bool is_whole(const openflow::FieldMatch* field) {
+    return field != nullptr && field->mask == openflow::full_mask(field->field);
+}
+
+/// Takes the fields out of `match` that have a name of weft's.
+std::vector<std::pair<openflow::Field, std::uint64_t>> take_named(openflow::Match& match) {
+    std::vector<std::pair<openflow::Field, std::uint64_t>> named;
+    for (const auto field : {fabric::kNetwork, fabric::kWayIn, fabric::kWayOut}) {
+        const auto* found = match.find(field);
+        if (!is_whole(found)) continue;
+        named.emplace_back(field, static_cast<std::uint64_t>(found->value));
+        match.set(field, 0, 0);
+    }
+    for (const auto& [high, low, whole] : kHalves) {
         const auto* upper = match.find(high);
         const auto* lower = match.find(low);
-        if (upper == nullptr || lower == nullptr) continue;
-        whole.set(high, 0, 0).set(low, 0, 0).set(both, upper->value << 32 | lower->value);
+        if (!is_whole(upper) || !is_whole(lower)) continue;
+        named.emplace_back(whole, static_cast<std::uint64_t>(upper->value << 32 | lower->value));
+        match.set(high, 0, 0).set(low, 0, 0);
     }
-    return whole;
+    return named;
 }
+
 } // namespace
 
 std::string Names::match(const openflow::Match& reported) const {
-    const auto match = with_whole_registers(reported);
-    openflow::Match plain;
-    std::string named;
-    for (const auto& field : match.fields()) {
-        if (word(field.field).empty() || field.mask != openflow::full_mask(field.field)) {
-            plain.set(field.field, field.value, field.mask);
-            continue;
-        }
-        if (!named.empty()) named += ",";
-        named += fmt::format("{}={}", word(field.field),
-                             register_text(field.field, static_cast<std::uint64_t>(field.value)));
-    }
-    if (plain.fields().empty()) return named;
-    return named.empty() ? openflow::to_string(plain) : named + "," + openflow::to_string(plain);
+    auto plain = reported;
+    std::string text;
+    for (const auto& [field, value] : take_named(plain))
+        text += fmt::format("{}{}={}", text.empty() ? "" : ",", word(field), register_text(field, value));
+    if (plain.fields().empty()) return text;
+    return text.empty() ? openflow::to_string(plain) : text + "," + openflow::to_string(plain);
 }
 
 std::string Names::actions(const openflow::Actions& actions) const {

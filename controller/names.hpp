@@ -16,7 +16,7 @@ class Names {
     /// "port/web1"; "unknown" for a cookie that is not weft's or whose object is gone.
     std::string owner(std::uint64_t cookie) const;
     /// ovs-ofctl's text of a match or an action list, ids of networks and ports replaced by names.
-    std::string match(const openflow::Match& match) const;
+    std::string match(const openflow::Match& reported) const;
     std::string actions(const openflow::Actions& actions) const;
 
   private:

@@ -23,7 +23,8 @@ struct Voice {
     /// A log line and an event in the same words.
     void say(LogLevel level, const std::string& kind, const std::string& host, const std::string& object,
              const std::string& text) const {
-        log.write(level, object.empty() ? host : host + "/" + object, text);
+        const auto subject = host.empty() ? std::string("weftd") : host;
+        log.write(level, object.empty() ? subject : subject + "/" + object, text);
         events.add(kind, host, object, text);
     }
 };

@@ -1,6 +1,7 @@
 #include "controller/rows_agent.hpp"
 
 #include "base/backoff.hpp"
+#include "controller/certificate.hpp"
 #include "controller/failpoint.hpp"
 #include "ovsdb/plan_rows.hpp"
 
@@ -17,11 +18,24 @@ constexpr Milliseconds kConfigureTimeout = 10s;
 /// Between two repairs of rows, so that weft and whoever fights it for a row do not spin.
 constexpr Milliseconds kRepairPause = 200ms;
 
+std::string bracketed(const std::string& address) {
+    if (address.empty()) return "127.0.0.1"; // a unix socket: the host is this machine
+    return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
 std::string with_local_address(std::string target, const std::string& address) {
     static constexpr std::string_view kPlaceholder = "{local}";
     if (const auto at = target.find(kPlaceholder); at != std::string::npos)
-        target.replace(at, kPlaceholder.size(), address.find(':') == std::string::npos ? address : "[" + address + "]");
+        target.replace(at, kPlaceholder.size(), bracketed(address));
     return target;
+}
+
+/// Every host's certificate is of the same authority: only the name in it tells one host from another.
+Result<std::unique_ptr<Stream>> of_host(std::unique_ptr<Stream> stream, const std::string& host,
+                                        const Endpoint& endpoint) {
+    const auto certified = host_of_certificate(stream->peer_common_name());
+    if (endpoint.transport != Endpoint::Transport::ssl || certified == host) return stream;
+    return fail(ErrorKind::refused, fmt::format("it showed the certificate of '{}', not of {}: refused", certified, host));
 }
 
 } // namespace
@@ -101,8 +115,10 @@ Task<void> RowsAgent::run() {
     auto self = shared_from_this();
     Backoff backoff(100ms, 1s);
     while (!stopped_ && !done_) {
-        auto stream = co_await connect(wanted_.endpoint, wanted_.tls, kConnectTimeout);
+        const auto endpoint = wanted_.endpoint;
+        auto stream = co_await connect(endpoint, wanted_.tls, kConnectTimeout);
         if (stopped_) break;
+        if (stream) stream = of_host(std::move(*stream), host_, endpoint);
         if (!stream) {
             enter(Phase::down, fmt::format("OVSDB at {}: {}", wanted_.endpoint.to_string(), stream.error().text));
         } else {

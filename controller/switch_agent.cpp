@@ -38,7 +38,7 @@ fabric::HostPtr view_of(const fabric::WorldPtr& world, const std::string& host) 
 
 } // namespace
 
-std::string_view sentence(SwitchAgent::Phase phase) {
+std::string_view SwitchAgent::sentence(Phase phase) {
     switch (phase) {
     case SwitchAgent::Phase::absent:
         return "the bridge is not connected to weftd";

@@ -28,6 +28,9 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     /// `changed` is called when the phase or the reason changed.
     SwitchAgent(asio::io_context& io, std::string host, Voice voice, std::function<void()> changed);
 
+    /// One sentence a phase; empty for synced.
+    static std::string_view sentence(Phase phase);
+
     /// The world to reach. Cheap when nothing about this host changed.
     void publish(const Published& target);
     /// True once the published world holds what this host's OVSDB says.
@@ -68,17 +71,14 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     std::shared_ptr<openflow::Session> session_;
 
     Phase phase_ = Phase::absent;
-    std::string reason_;
+    std::string reason_{sentence(Phase::absent)};
     fabric::WorldPtr have_;    ///< what the switch acknowledged in this session; null: unknown, read back
     fabric::WorldPtr refused_; ///< the world that the switch refused: not tried twice
     bool drifted_ = false;     ///< somebody else changed something
     RevisionNumber revision_ = 0;
-    SteadyClock::time_point behind_since_;
+    SteadyClock::time_point behind_since_ = SteadyClock::now();
     std::size_t flows_ = 0;
     std::size_t groups_ = 0;
 };
-
-/// One sentence a phase.
-std::string_view sentence(SwitchAgent::Phase phase);
 
 } // namespace weft::controller

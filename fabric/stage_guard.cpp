@@ -16,8 +16,9 @@ using pipeline::Stage;
 namespace {
 
 enum Priority : std::uint16_t {
+    kToVtep = 350, // also what unguarded ports say
     kUnguarded = 300,
-    kRogue = 250,    // servers, routers, VTEPs
+    kRogue = 250,    // servers, routers
     kNdOwn = 220,    // ND: about an address of the port's own
     kNdOthers = 215, // ND: about a link-local address made from another MAC
     kNd = 210,       // ND: about any other link-local address
@@ -63,7 +64,7 @@ class PortGuard {
         if (pure_l2_) {
             allow(kOwnSource, from_own_mac().ipv4());
             allow(kOwnSource, from_own_mac().arp().set(of::Field::arp_sha, of::bits(attachment_.mac)));
-            allow(kOwnSource, from_own_mac().ipv6().set(kNdChecked, 0));
+            allow(kOwnSource, from_own_mac().ipv6());
         } else {
             ipv4();
             ipv6();
@@ -166,7 +167,7 @@ class PortGuard {
 };
 
 void drop_to_vtep(Emit& emit, const Ip& vtep) {
-    emit.drop(Stage::guard, kRogue, owner_of(emit.host), Reason::to_vtep, of::Match().ip_dst(vtep));
+    emit.drop(Stage::guard, kToVtep, owner_of(emit.host), Reason::to_vtep, of::Match().ip_dst(vtep));
 }
 
 } // namespace

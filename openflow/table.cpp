@@ -1,6 +1,7 @@
 #include "openflow/table.hpp"
 
 #include <cassert>
+#include <unordered_map>
 
 namespace weft::openflow {
 
@@ -87,19 +88,6 @@ GroupDelta diff(std::span<const GroupEntry> before, std::span<const GroupEntry> 
 
 MeterDelta diff(std::span<const MeterEntry> before, std::span<const MeterEntry> after) {
     return diff_by_id<MeterDelta>(before, after);
-}
-
-void FlowTable::add(const FlowDigest& digest) {
-    flows_[digest.key] = digest.body;
-}
-
-void FlowTable::remove(const FlowKey& key) {
-    flows_.erase(key);
-}
-
-const std::uint64_t* FlowTable::find(const FlowKey& key) const {
-    const auto at = flows_.find(key);
-    return at == flows_.end() ? nullptr : &at->second;
 }
 
 } // namespace weft::openflow

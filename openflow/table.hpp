@@ -1,13 +1,11 @@
-// FlowTable: what one switch is known to hold, in tens of bytes a flow. A flow is kept as the hash of its key (table,
-// priority, match) and the hash of the rest (cookie, actions), both over the canonical encoded bytes: what goes out by
-// FLOW_MOD and what comes back in a dump hash alike, so a comparison needs no copy of either.
+// What two sets of flows, groups or meters differ by, and the digest of a flow: the hash of its key (table, priority,
+// match) and the hash of the rest (cookie, actions), both over the canonical encoded bytes, so that what goes out by
+// FLOW_MOD and what comes back in a dump hash alike.
 #pragma once
 #include "openflow/flow.hpp"
 
 #include <cstdint>
-#include <map>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace weft::openflow {
@@ -55,18 +53,5 @@ struct MeterDelta {
 };
 GroupDelta diff(std::span<const GroupEntry> before, std::span<const GroupEntry> after);
 MeterDelta diff(std::span<const MeterEntry> before, std::span<const MeterEntry> after);
-
-class FlowTable {
-  public:
-    void add(const FlowDigest& digest);
-    void remove(const FlowKey& key);
-    void clear() { flows_.clear(); }
-    /// Null when no such flow is known.
-    const std::uint64_t* find(const FlowKey& key) const;
-    std::size_t size() const { return flows_.size(); }
-
-  private:
-    std::unordered_map<FlowKey, std::uint64_t, FlowKeyHash> flows_;
-};
 
 } // namespace weft::openflow

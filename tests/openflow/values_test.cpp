@@ -81,16 +81,5 @@ TEST(Diff, GroupsAndMetersGoById) {
     EXPECT_EQ(delta.remove, std::vector<std::uint32_t>{1});
 }
 
-TEST(FlowTable, KnowsWhatWasAdded) {
-    const Flow flow{.table = 1, .priority = 2, .cookie = 3, .match = Match{}.in_port(4), .actions = {Output{5}}};
-    FlowTable table;
-    table.add(digest(flow));
-    ASSERT_NE(table.find(digest(flow).key), nullptr);
-    EXPECT_EQ(*table.find(digest(flow).key), digest(flow).body);
-    table.remove(digest(flow).key);
-    EXPECT_EQ(table.find(digest(flow).key), nullptr);
-    EXPECT_EQ(table.size(), 0U);
-}
-
 } // namespace
 } // namespace weft::openflow
