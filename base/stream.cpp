@@ -93,8 +93,8 @@ template <class Socket>
 class SocketStream final : public Stream {
   public:
     explicit SocketStream(std::shared_ptr<Socket> socket)
-        : socket_(std::move(socket)), peer_address_(peer_of(bottom(*socket_))), local_address_(local_of(bottom(*socket_))),
-          peer_common_name_(common_name_of(*socket_)) {
+        : socket_(std::move(socket)), peer_address_(peer_of(bottom(*socket_))),
+          local_address_(local_of(bottom(*socket_))), peer_common_name_(common_name_of(*socket_)) {
         set_no_delay(bottom(*socket_));
     }
     ~SocketStream() override { close_now(*socket_); }
@@ -172,10 +172,16 @@ Result<Local::endpoint> local_endpoint(const Endpoint& endpoint) {
     return Local::endpoint(endpoint.address);
 }
 
+/// Why a handshake failed. The verdict on the peer's certificate says more than the error that it led to.
+std::string handshake_error(Tls& stream, const error_code& ec) {
+    const long verdict = SSL_get_verify_result(stream.native_handle());
+    return "TLS: " + (verdict == X509_V_OK ? ec.message() : std::string(X509_verify_cert_error_string(verdict)));
+}
+
 template <class Socket>
-Error connect_error(const Deadline<Socket>& deadline, const std::string& where, const error_code& ec) {
+Error connect_error(const Deadline<Socket>& deadline, const std::string& where, const std::string& why) {
     if (deadline.expired()) return {ErrorKind::timeout, where + ": no answer in time"};
-    return {ErrorKind::io, where + ": " + ec.message()};
+    return {ErrorKind::io, where + ": " + why};
 }
 
 template <class Socket, class Remote>
@@ -184,7 +190,7 @@ Task<Result<std::unique_ptr<Stream>>> connect_plain(Remote remote, std::string w
     const auto socket = std::make_shared<Socket>(executor);
     const Deadline<Socket> deadline(executor, timeout, socket);
     auto [ec] = co_await socket->async_connect(remote, kResult);
-    if (ec) co_return std::unexpected(connect_error(deadline, where, ec));
+    if (ec) co_return std::unexpected(connect_error(deadline, where, ec.message()));
     co_return std::make_unique<SocketStream<Socket>>(socket);
 }
 
@@ -194,20 +200,21 @@ Task<Result<std::unique_ptr<Stream>>> connect_tls(Tcp::endpoint remote, std::str
     const auto socket = std::make_shared<Tls>(executor, *context);
     const Deadline<Tls> deadline(executor, timeout, socket);
     auto [refused] = co_await socket->next_layer().async_connect(remote, kResult);
-    if (refused) co_return std::unexpected(connect_error(deadline, where, refused));
+    if (refused) co_return std::unexpected(connect_error(deadline, where, refused.message()));
     auto [ec] = co_await socket->async_handshake(asio::ssl::stream_base::client, kResult);
-    if (ec) co_return std::unexpected(connect_error(deadline, where + ": TLS", ec));
+    if (ec) co_return std::unexpected(connect_error(deadline, where, handshake_error(*socket, ec)));
     co_return std::make_unique<SocketStream<Tls>>(socket);
 }
 
 /// What the accepting coroutine, the handshakes and the Listener share.
 template <class Protocol>
 struct Accepting {
-    Accepting(asio::io_context& io, std::shared_ptr<asio::ssl::context> tls)
-        : acceptor(io), context(std::move(tls)), signal(io.get_executor()) {}
+    Accepting(asio::io_context& io, std::shared_ptr<asio::ssl::context> tls, Refused tell)
+        : acceptor(io), context(std::move(tls)), refused(std::move(tell)), signal(io.get_executor()) {}
 
     typename Protocol::acceptor acceptor;
     std::shared_ptr<asio::ssl::context> context; ///< null without TLS
+    Refused refused;
     std::deque<std::unique_ptr<Stream>> ready;
     std::size_t handshakes = 0;
     Signal signal;
@@ -223,10 +230,14 @@ struct Accepting {
 Task<void> shake_hands(std::shared_ptr<Accepting<Tcp>> state, Tcp::socket peer) {
     ++state->handshakes;
     {
+        const auto address = peer_of(peer);
         const auto socket = std::make_shared<Tls>(std::move(peer), *state->context);
         const Deadline<Tls> deadline(socket->get_executor(), kHandshakeTimeout, socket);
         auto [ec] = co_await socket->async_handshake(asio::ssl::stream_base::server, kResult);
-        if (!ec) state->add(std::make_unique<SocketStream<Tls>>(socket));
+        if (!ec)
+            state->add(std::make_unique<SocketStream<Tls>>(socket));
+        else if (state->refused && !state->closed)
+            state->refused(address, deadline.expired() ? "TLS: no handshake in time" : handshake_error(*socket, ec));
     }
     --state->handshakes;
 }
@@ -306,8 +317,9 @@ void unlink_stale(asio::io_context& io, const Local::endpoint& endpoint) {
 
 template <class Protocol>
 Result<std::unique_ptr<Listener>> listen_on(asio::io_context& io, const typename Protocol::endpoint& local,
-                                            Endpoint endpoint, std::shared_ptr<asio::ssl::context> context) {
-    auto state = std::make_shared<Accepting<Protocol>>(io, std::move(context));
+                                            Endpoint endpoint, std::shared_ptr<asio::ssl::context> context,
+                                            Refused refused) {
+    auto state = std::make_shared<Accepting<Protocol>>(io, std::move(context), std::move(refused));
     error_code ec;
     const auto step = [&ec](auto&& operation) {
         if (!ec) operation();
@@ -363,18 +375,18 @@ Task<Result<std::unique_ptr<Stream>>> connect(Endpoint endpoint, std::shared_ptr
 }
 
 Result<std::unique_ptr<Listener>> listen(asio::io_context& io, const Endpoint& endpoint,
-                                         std::shared_ptr<asio::ssl::context> context) {
+                                         std::shared_ptr<asio::ssl::context> context, Refused refused) {
     if (endpoint.transport == Endpoint::Transport::unix_socket) {
         const auto local = local_endpoint(endpoint);
         if (!local) return std::unexpected(local.error());
         unlink_stale(io, *local);
-        return listen_on<Local>(io, *local, endpoint, nullptr);
+        return listen_on<Local>(io, *local, endpoint, nullptr, {});
     }
     const auto local = tcp_endpoint(endpoint);
     if (!local) return std::unexpected(local.error());
-    if (endpoint.transport == Endpoint::Transport::tcp) return listen_on<Tcp>(io, *local, endpoint, nullptr);
+    if (endpoint.transport == Endpoint::Transport::tcp) return listen_on<Tcp>(io, *local, endpoint, nullptr, {});
     if (!context) return fail(ErrorKind::invalid, endpoint.to_string() + " needs a key, a certificate and a CA");
-    return listen_on<Tcp>(io, *local, endpoint, std::move(context));
+    return listen_on<Tcp>(io, *local, endpoint, std::move(context), std::move(refused));
 }
 
 } // namespace weft

@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -72,7 +73,9 @@ class Listener {
     virtual void close() = 0;
 };
 
+/// `refused` hears of each TLS handshake that failed: the peer's address and why.
+using Refused = std::function<void(const std::string& peer, const std::string& why)>;
 Result<std::unique_ptr<Listener>> listen(asio::io_context& io, const Endpoint& endpoint,
-                                         std::shared_ptr<asio::ssl::context> context);
+                                         std::shared_ptr<asio::ssl::context> context, Refused refused = {});
 
 } // namespace weft

@@ -35,7 +35,8 @@ Result<std::unique_ptr<Stream>> of_host(std::unique_ptr<Stream> stream, const st
                                         const Endpoint& endpoint) {
     const auto certified = host_of_certificate(stream->peer_common_name());
     if (endpoint.transport != Endpoint::Transport::ssl || certified == host) return stream;
-    return fail(ErrorKind::refused, fmt::format("it showed the certificate of '{}', not of {}: refused", certified, host));
+    return fail(ErrorKind::refused,
+                fmt::format("it showed the certificate of '{}', not of {}: refused", certified, host));
 }
 
 } // namespace

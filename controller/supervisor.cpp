@@ -1,5 +1,6 @@
 #include "controller/supervisor.hpp"
 
+#include "controller/certificate.hpp"
 #include "controller/failpoint.hpp"
 
 #include <algorithm>
@@ -13,10 +14,9 @@ using namespace std::chrono_literals;
 /// Observations (which host holds a port) are saved this long after the first of a burst.
 constexpr Milliseconds kSaveDelay = 100ms;
 
-/// ovs-pki makes names like "kvm1 id:d3b0…": the host's name is the first word.
-std::string host_of_certificate(const std::string& common_name) {
-    return common_name.substr(0, common_name.find(' '));
-}
+/// Peers that are refused come back every second: of each it is said again only when it is another reason. Beyond so
+/// many peers all of that is forgotten.
+constexpr std::size_t kRefusedPeers = 1024;
 
 bool is_any_address(const std::string& address) {
     return address == "0.0.0.0" || address == "::";
@@ -35,7 +35,9 @@ Result<> Supervisor::start() {
         if (!context) return std::unexpected(context.error());
         tls_ = std::move(*context);
     }
-    auto listener = listen(io_, settings_.openflow, tls_);
+    auto listener = listen(io_, settings_.openflow, tls_, [this](const std::string& peer, const std::string& why) {
+        refuse(peer, "", fmt::format("OpenFlow connection from {}: {}", peer, why));
+    });
     if (!listener) return std::unexpected(listener.error());
     listener_ = std::move(*listener);
     auto loaded = store_.load();
@@ -176,13 +178,24 @@ Task<void> Supervisor::greet(std::unique_ptr<Stream> stream) {
                      fmt::format("OpenFlow connection from {}: datapath {:016x} is no host of the topology", peer, id));
         co_return;
     }
-    if (tls_ && certified != host->first) {
-        voice_.say(LogLevel::error, "refused_connection", host->first, "",
-                   fmt::format("{} showed the certificate of '{}' and claimed to be {}: refused", peer, certified,
-                               host->first));
+    if (listener_->endpoint().transport == Endpoint::Transport::ssl && certified != host->first) {
+        refuse(
+            peer, host->first,
+            fmt::format("OpenFlow connection from {}: it showed the certificate of '{}' and claimed to be {}: refused",
+                        peer, certified, host->first));
         co_return;
     }
+    refused_.erase(peer);
     host->second.flows->adopt(std::shared_ptr<openflow::Session>(std::move(*session)));
+}
+
+void Supervisor::refuse(const std::string& peer, const std::string& host, const std::string& text) {
+    if (stopped_) return;
+    if (refused_.size() >= kRefusedPeers) refused_.clear();
+    auto& said = refused_[peer];
+    if (said == text) return;
+    said = text;
+    voice_.say(host.empty() ? LogLevel::warning : LogLevel::error, "refused_connection", host, "", text);
 }
 
 void Supervisor::note_state(const std::string& name) {

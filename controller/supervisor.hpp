@@ -48,6 +48,7 @@ class Supervisor {
     void start_host(const topology::Host& host);
     void stop_host(const std::string& name);
     void note_state(const std::string& host);
+    void refuse(const std::string& peer, const std::string& host, const std::string& text);
 
     asio::io_context& io_;
     Settings settings_;
@@ -60,6 +61,7 @@ class Supervisor {
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
     std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
+    std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
     Signal save_;
     bool stopped_ = false;
 };
