@@ -205,6 +205,9 @@ void Intent::tell(const fabric::Bindings& before, const fabric::Bindings& after)
         const auto was = before.find(port);
         const auto is = after.find(port);
         const auto object = "port " + port;
+        // A stored holder, before its host is heard of, is no news.
+        const bool restored = was == before.end() && is->second.interface.empty();
+        if (restored) return;
         if (is == after.end())
             voice_.say(LogLevel::info, "port_unplugged", was->second.host, object, "is no longer plugged in");
         else if (was == before.end())
