@@ -247,6 +247,8 @@ class Guard(FabricTest):
             self.assert_dropped(f"VXLAN to {vtep} by {host}", "to_vtep", eth(destination=host) / packet, owner="host/kvm1")
         self.assert_dropped("a ping to a VTEP", "to_vtep", eth() / IP(src="10.0.1.11", dst="192.0.2.12") / ICMP(),
                             owner="host/kvm1")
+        self.assert_dropped("without port security too", "to_vtep", eth() / IP(src="10.0.1.11", dst="192.0.2.12") / ICMP(),
+                            sender="free", owner="host/kvm1")
 
     def test_from_an_unknown_vtep(self):
         underlay = Wire(self.lab.namespaces["underlay"], "underlay")

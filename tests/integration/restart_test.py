@@ -85,7 +85,7 @@ class Restart(FabricTest):
     def test_killed_and_started(self):
         streams = self.streams()
         time.sleep(0.5)
-        before = self.durations()
+        before, since = self.durations(), self.lab.next_event()
         self.lab.fault("weftd", "kill")
         time.sleep(3)
         began = time.monotonic()
@@ -97,6 +97,8 @@ class Restart(FabricTest):
         after = self.durations()
         self.assertEqual(set(after), set(before))
         self.assertEqual([flow for flow, age in after.items() if age < before[flow]], [], "made anew")
+        news = [event["text"] for event in self.lab.json("events") if event["seq"] >= since and event["object"]]
+        self.assertEqual(news, [], "no port went anywhere")
         self.assert_nothing_lost(streams)
 
     def test_stopped_and_started(self):
