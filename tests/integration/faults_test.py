@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """Hosts that die, links that break, hands that meddle: seen, contained to the host, repaired without being told."""
+import contextlib
 import re
+import socket
 import time
 
 import fabric
-from fabric import FabricTest, UdpStream, eventually
+from fabric import FabricTest, UdpStream, eventually, inside
 
 # A peer silent for 5 s is asked, and given up 10 s later; the rest is for a busy machine.
 ECHO_DEADLINE = 15 + 3
@@ -154,6 +156,36 @@ class Faults(FabricTest):
             self.assert_repaired(what, lambda: self.by_hand("ovs-vsctl", "--no-wait", *words.split()), self.rows)
         self.lab.wait()
         self.assertEqual(self.lab.matrix_differences(), "")
+
+    def test_the_bridge_deleted(self):
+        """It comes back at once; its ports when they are plugged in again."""
+        plugged = {name: row["interface"] for name, row in self.lab.ports().items() if row["host"] == "kvm1"}
+        since = self.lab.next_event()
+        self.by_hand("ovs-vsctl", "--no-wait", "del-br", "br-int")
+        eventually(lambda: self.lab.events("drift_repaired", "kvm1", since), RETURN, "drift_repaired")
+        eventually(lambda: self.state("kvm1") == "synced", RETURN, "synced")
+        for name, interface in plugged.items():
+            self.by_hand("ovs-vsctl", "add-port", "br-int", interface, "--", "set", "interface", interface,
+                         f"external_ids:iface-id={name}")
+        eventually(lambda: {self.lab.ports()[name]["state"] for name in plugged} == {"up"}, RETURN, "the ports")
+        self.lab.ctl("wait")
+        self.assertEqual(self.lab.matrix_differences(), "")
+
+    def test_garbage_from_strangers(self):
+        """It ends its own connection and nobody else's."""
+        before = self.lab.sent()
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(4096), bytes.fromhex("0600ffff00000001"),
+                        bytes.fromhex("060000080000000106ff000800000002"), b"\xff" * 4096):
+            with inside(self.lab.namespaces["kvm2"]):
+                stranger = socket.create_connection(("100.64.0.1", 6653), timeout=5)
+            with stranger:
+                stranger.sendall(garbage)
+                stranger.settimeout(0.3)
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    while stranger.recv(4096):
+                        pass
+        self.assertTrue(self.lab.json("status")["converged"])
+        self.assertEqual(self.lab.sent(), before)
 
     def test_a_bridge_that_is_not_wefts(self):
         """A bridge of the name without the mark is left alone; the reason names the command that hands it over."""
