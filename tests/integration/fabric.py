@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -79,8 +80,16 @@ class Lab:
     def meet_vteps(self):
         """The userspace datapath drops what goes to a VTEP until it has seen that one's ARP reply."""
         vteps = {host["name"]: host["vtep"] for host in self.json("hosts")}
+
+        def met(host, peer):
+            if vteps[peer] in self.exec(host, "ovs-appctl", "tnl/neigh/show").stdout:
+                return True
+            self.exec(host, "ip", "neigh", "flush", "dev", "br-phy")
+            self.reaches(host, vteps[peer])
+            return False
+
         for host, peer in itertools.permutations(vteps, 2):
-            eventually(lambda: self.reaches(host, vteps[peer]), what=f"{peer}'s VTEP from {host}")
+            eventually(lambda: met(host, peer), what=f"{peer}'s VTEP from {host}")
 
     def exec(self, who, *command, check=True, **options):
         return run([BIN / "weft-lab", "exec", "--name", self.name, who, "--", *command], check, **options)
@@ -131,6 +140,20 @@ class Lab:
         """Starts a killed weftd; what stands in the environment reaches it."""
         return self.fault("weftd", "start", check=not environment, env={**os.environ, **environment})
 
+    def weftd(self):
+        return json.loads((self.run_directory / "lab.json").read_text())["processes"]["weftd"]["pid"]
+
+    def weftd_is_gone(self):
+        try:
+            return pathlib.Path(f"/proc/{self.weftd()}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    def stop_weftd(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.weftd(), signal.SIGTERM)
+        eventually(self.weftd_is_gone, 10, "the end of weftd")
+
     def restart_weftd(self):
         self.fault("weftd", "kill")
         self.start_weftd()
@@ -154,6 +177,7 @@ class Lab:
                 self.restart_weftd()
                 problems += [f"a restart sent {sent} to {host}" for host, sent in self.sent().items()
                              if sent != NOTHING_SENT]
+            self.stop_weftd()  # a sanitizer speaks up at the end
             problems += [f"weftd.log: {line}" for line in self.log().splitlines()
                          if SANITIZER.search(line) or (line.startswith("error")
                                                        and not any(re.search(e, line) for e in expected_errors))]

@@ -1,10 +1,7 @@
 #!/usr/bin/python3
 """weftd killed at any instant and started again: no packet is lost, nothing is sent that the switches hold already."""
 import json
-import os
-import pathlib
 import re
-import signal
 import socket
 import threading
 import time
@@ -103,22 +100,11 @@ class Restart(FabricTest):
 
     def test_stopped_and_started(self):
         streams = self.streams()
-        os.kill(self.weftd(), signal.SIGTERM)
-        eventually(self.weftd_is_gone, what="the end of weftd")
+        self.lab.stop_weftd()
         self.lab.start_weftd()
         self.lab.wait()
         self.assertEqual(self.lab.sent(), dict.fromkeys(HOSTS, NOTHING_SENT))
         self.assert_nothing_lost(streams)
-
-    def weftd_is_gone(self):
-        try:
-            state = pathlib.Path(f"/proc/{self.weftd()}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        return state == "Z"
-
-    def weftd(self):
-        return json.loads((self.lab.run_directory / "lab.json").read_text())["processes"]["weftd"]["pid"]
 
     def converged(self):
         shown = self.lab.ctl("status", "-o", "json", check=False)
@@ -132,14 +118,14 @@ class Restart(FabricTest):
         if work_at_start:
             self.lab.exec("kvm3", "ovs-ofctl", "-O", "OpenFlow15", "del-flows", "br-int", "table=1")
         self.lab.start_weftd(WEFT_FAILPOINT=failpoint)
-        eventually(lambda: self.weftd_is_gone() or self.converged(), 10, "death or convergence")
+        eventually(lambda: self.lab.weftd_is_gone() or self.converged(), 10, "death or convergence")
         time.sleep(0.3)
-        if self.weftd_is_gone():
+        if self.lab.weftd_is_gone():
             return "start"
         self.assertFalse(work_at_start)
         self.assertEqual(self.lab.sent(), dict.fromkeys(HOSTS, NOTHING_SENT))
         self.lab.ctl("apply", file, "--timeout", "1s", check=False)
-        eventually(self.weftd_is_gone, 5, f"the death at {failpoint}")
+        eventually(self.lab.weftd_is_gone, 5, f"the death at {failpoint}")
         return "apply"
 
     def test_killed_at_every_failpoint(self):
