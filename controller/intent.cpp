@@ -34,9 +34,9 @@ std::vector<std::string> unserved(const topology::Topology& topology) {
     return notices;
 }
 
-topology::ObservedMacs observed_macs(const fabric::ClaimTable& claims, const topology::Topology& topology) {
+topology::ObservedMacs observed_macs(const fabric::Judgement& judgement, const topology::Topology& topology) {
     topology::ObservedMacs macs;
-    for (const auto& [port, judged] : claims.judge(topology))
+    for (const auto& [port, judged] : judgement)
         if (judged.front().claim.attached_mac && !topology.ports.at(port).mac)
             macs.emplace(port, *judged.front().claim.attached_mac);
     return macs;
@@ -174,10 +174,11 @@ void Intent::observe(const std::string& host, const fabric::Observation& seen) {
 }
 
 void Intent::rebuild(fabric::Touched touched) {
-    auto bindings = claims_.bindings(*topology_);
+    const auto judgement = claims_.judge(*topology_);
+    auto bindings = fabric::winners(judgement);
     for_each_difference(bindings_, bindings,
                         [&](const std::string& port) { touch_networks_of(port, *topology_, touched); });
-    if (auto macs = observed_macs(claims_, *topology_); macs != macs_) {
+    if (auto macs = observed_macs(judgement, *topology_); macs != macs_) {
         macs_ = std::move(macs);
         auto allocated = topology::allocate(*topology_, state_.allocations, macs_);
         for_each_difference(state_.allocations.attachments, allocated.allocations.attachments,

@@ -49,7 +49,7 @@ void ClaimTable::forget(const std::string& host) {
     std::erase_if(expected_, [&](const auto& entry) { return entry.second == host; });
 }
 
-std::map<std::string, std::vector<JudgedClaim>> ClaimTable::judge(const topology::Topology& topology) const {
+Judgement ClaimTable::judge(const topology::Topology& topology) const {
     std::map<Mac, std::string> by_mac;
     for (const auto& [name, port] : topology.ports)
         if (port.mac) by_mac.emplace(*port.mac, name);
@@ -74,7 +74,7 @@ std::map<std::string, std::vector<JudgedClaim>> ClaimTable::judge(const topology
         if (!claims_.contains(host) && topology.ports.contains(port) && topology.hosts.contains(host))
             candidates[port].push_back({1, {host, {}, false}});
 
-    std::map<std::string, std::vector<JudgedClaim>> judged;
+    Judgement judged;
     for (auto& [port, list] : candidates) {
         std::ranges::sort(list, [](const Candidate& a, const Candidate& b) {
             return std::tie(b.rank, a.judged.host) < std::tie(a.rank, b.judged.host);
@@ -86,9 +86,9 @@ std::map<std::string, std::vector<JudgedClaim>> ClaimTable::judge(const topology
     return judged;
 }
 
-Bindings ClaimTable::bindings(const topology::Topology& topology) const {
+Bindings winners(const Judgement& judgement) {
     Bindings result;
-    for (const auto& [port, claims] : judge(topology)) {
+    for (const auto& [port, claims] : judgement) {
         const auto& holder = claims.front();
         result.emplace(port, Binding{holder.host, holder.claim.interface, holder.claim.ofport});
     }

@@ -30,6 +30,11 @@ struct JudgedClaim {
     bool holds = false; ///< false: a duplicate
 };
 
+using Judgement = std::map<std::string, std::vector<JudgedClaim>>; ///< by port name; the holder's claim first
+
+/// The claims that hold.
+Bindings winners(const Judgement& judgement);
+
 class ClaimTable {
   public:
     /// A port's holder as stored by the daemon before this one: believed until that host has been observed.
@@ -42,10 +47,9 @@ class ClaimTable {
     void forget(const std::string& host);
 
     /// Bindings and duplicates by port name. Claims that name no port of the topology are kept, not judged.
-    std::map<std::string, std::vector<JudgedClaim>> judge(const topology::Topology& topology) const;
+    Judgement judge(const topology::Topology& topology) const;
 
-    /// The winners of judge().
-    Bindings bindings(const topology::Topology& topology) const;
+    Bindings bindings(const topology::Topology& topology) const { return winners(judge(topology)); }
 
     bool observed(const std::string& host) const { return claims_.contains(host); }
 

@@ -69,12 +69,18 @@ Attachment attach(const topology::Port& port, const Membership& membership, bool
     return attachment;
 }
 
+bool is_in_one_of(const std::set<std::string>& networks, const topology::Port& port) {
+    return networks.contains(port.network) ||
+           std::ranges::any_of(port.trunk, [&](const auto& entry) { return networks.contains(entry.network); });
+}
+
 /// Bound attachments of the touched networks, by network.
 std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs, const Touched& touched) {
     std::map<std::string, std::vector<Attachment>> result;
     for (const auto& [name, binding] : inputs.bindings) {
         const auto port = inputs.topology->ports.find(name);
         if (port == inputs.topology->ports.end()) continue;
+        if (!touched.all && !is_in_one_of(touched.networks, port->second)) continue;
         bool leads = true;
         for (const auto& membership : memberships(port->second)) {
             if (touched.all || touched.networks.contains(membership.network))
