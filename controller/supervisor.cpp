@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <malloc.h>
 
 namespace weft::controller {
 namespace {
@@ -13,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// Observations (which host holds a port) are saved this long after the first of a burst.
 constexpr Milliseconds kSaveDelay = 100ms;
+/// No host was synced anew for so long: what that took in memory will not be needed again soon.
+constexpr Milliseconds kQuiet = 2s;
 
 /// Peers that are refused come back every second: of each it is said again only when it is another reason. Beyond so
 /// many peers all of that is forgotten.
@@ -26,8 +29,8 @@ bool is_any_address(const std::string& address) {
 
 Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Log& log, EventLog& events)
     : io_(io), settings_(std::move(settings)), log_(log), events_(events), voice_{log, events}, store_(store),
-      intent_(settings_, voice_, [this](const Published& published) { publish(published); }), save_(io.get_executor()) {
-}
+      intent_(settings_, voice_, [this](const Published& published) { publish(published); }), save_(io.get_executor()),
+      synced_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -47,6 +50,7 @@ Result<> Supervisor::start() {
     if (auto restored = intent_.restore(std::move(loaded->state)); !restored) return restored;
     asio::co_spawn(io_, accept(), asio::detached);
     asio::co_spawn(io_, save_at_leisure(), asio::detached);
+    asio::co_spawn(io_, give_memory_back(), asio::detached);
     return {};
 }
 
@@ -60,6 +64,7 @@ void Supervisor::stop() {
     if (intent_.dirty())
         if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
     save_.raise();
+    synced_.raise();
 }
 
 Result<> Supervisor::apply(const Candidate& candidate, const std::string& source,
@@ -149,6 +154,16 @@ Task<void> Supervisor::save_at_leisure() {
     }
 }
 
+/// Dumps and plans of many hosts at once leave holes in the heap that malloc keeps: many times what lives on.
+Task<void> Supervisor::give_memory_back() {
+    while (!stopped_) {
+        co_await synced_.wait();
+        while (!stopped_ && co_await synced_.wait(kQuiet)) {
+        }
+        if (!stopped_) malloc_trim(0);
+    }
+}
+
 Task<void> Supervisor::accept() {
     while (!stopped_) {
         auto stream = co_await listener_->accept();
@@ -212,6 +227,7 @@ void Supervisor::note_state(const std::string& name) {
     else
         voice_.say(worse ? LogLevel::warning : LogLevel::info, fmt::format("host_{}", name_of(status.state)), name, "",
                    text);
+    if (status.state == HostState::synced) synced_.raise();
     found->second.last_said = status;
 }
 

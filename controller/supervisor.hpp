@@ -43,6 +43,7 @@ class Supervisor {
     Task<void> accept();
     Task<void> greet(std::unique_ptr<Stream> stream);
     Task<void> save_at_leisure();
+    Task<void> give_memory_back();
     void publish(const Published& published);
     RowsAgent::Wanted wanted(const topology::Host& host) const;
     void start_host(const topology::Host& host);
@@ -63,6 +64,7 @@ class Supervisor {
     std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
     std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
     Signal save_;
+    Signal synced_; ///< a host became synced
     bool stopped_ = false;
 };
 

@@ -15,11 +15,11 @@ constexpr auto kDriftSettles = 100ms;
 /// Even when nothing was seen to change, what a switch holds is read back now and then.
 constexpr auto kRoutineCheck = 10min;
 
-openflow::Change difference(const openflow::Dump& held, const fabric::SwitchState& desired) {
+openflow::Change difference(openflow::Dump held, const fabric::SwitchState& desired) {
     std::vector<openflow::Flow> flows;
     flows.reserve(held.flows.size());
-    for (const auto& stats : held.flows)
-        flows.push_back(stats.flow);
+    for (auto& stats : held.flows)
+        flows.push_back(std::move(stats.flow));
     return {openflow::diff(flows, desired.flows), openflow::diff(held.groups, desired.groups),
             openflow::diff(held.meters, desired.meters)};
 }
@@ -184,13 +184,13 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
     if (!repair) enter(Phase::syncing, "reading back what the switch holds");
     const auto watched = co_await session.watch();
     if (!watched) co_return std::unexpected(watched.error());
-    const auto dump = co_await session.dump();
+    auto dump = co_await session.dump();
     if (!dump) co_return std::unexpected(dump.error());
     failpoint("switch.read_back");
     // After the waits: the newest world, and no wait between it and what is sent.
     const Published target = target_;
     const auto desired = fabric::compile(*target.world, host_);
-    const auto change = difference(*dump, desired);
+    const auto change = difference(std::move(*dump), desired);
     failpoint("switch.compared");
     if (!change.empty()) {
         if (!repair) enter(Phase::syncing);
@@ -211,8 +211,8 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
 
 Task<Result<>> SwitchAgent::follow(openflow::Session& session) {
     const Published target = target_;
-    const auto delta = fabric::delta(*have_, *target.world, host_);
-    const openflow::Change change{delta.flows, delta.groups, delta.meters};
+    auto delta = fabric::delta(*have_, *target.world, host_);
+    const openflow::Change change{std::move(delta.flows), std::move(delta.groups), std::move(delta.meters)};
     if (!change.empty()) {
         enter(Phase::syncing);
         failpoint("switch.before_delta");
