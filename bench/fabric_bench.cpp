@@ -16,7 +16,7 @@ const BigFabric& thousand_ports() {
 
 /// One host whose plan has about `flows` flows.
 std::vector<openflow::Flow> flows_of_about(std::size_t flows) {
-    static constexpr std::size_t kPerPort = 10;
+    static constexpr std::size_t kPerPort = 38;
     const BigFabric fabric({1, flows / kPerPort, 20});
     return fabric::compile(*fabric.world(), host_name(0)).flows;
 }

@@ -4,6 +4,7 @@
 //   install_bench [ROUNDS] [FLOWS...]      default: 7 rounds of 10000 and of 100000
 #include "bench/big_fabric.hpp"
 #include "openflow/codec.hpp"
+#include "openflow/session.hpp"
 #include "tests/openflow/real_switch.hpp"
 #include "tests/openflow/run.hpp"
 
@@ -38,14 +39,14 @@ T must(Result<T> result) {
     return std::move(*result);
 }
 
-/// One host of a fabric of two that holds at least `flows` flows; half of the ports are plugged in there.
+/// Exactly `flows` flows of one host of a fabric of two: half of the ports are plugged in there. All of its groups.
 fabric::SwitchState plan_of(std::size_t flows) {
-    for (std::size_t ports = flows / 16;; ports += ports / 8) {
-        const BigFabric fabric({2, ports, 20});
-        auto plan = fabric::compile(*fabric.world(), host_name(0));
-        if (plan.flows.size() < flows) continue;
-        return plan;
-    }
+    static constexpr std::size_t kPerPort = 38; // of both hosts' ports: fewer than there are
+    const BigFabric fabric({2, flows / kPerPort, 20});
+    auto plan = fabric::compile(*fabric.world(), host_name(0));
+    if (plan.flows.size() < flows) throw std::runtime_error("the fabric is too small for so many flows");
+    plan.flows.resize(flows);
+    return plan;
 }
 
 class Bench {
