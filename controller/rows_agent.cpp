@@ -93,6 +93,7 @@ void RowsAgent::enter(Phase phase, std::string reason) {
 
 ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
     std::vector<std::string> targets;
+    targets.reserve(wanted.controllers.size());
     for (const auto& target : wanted.controllers)
         targets.push_back(with_local_address(target, local_address_));
     return fabric::desired_rows(wanted.host, targets);

@@ -48,7 +48,7 @@ class Supervisor {
     RowsAgent::Wanted wanted(const topology::Host& host) const;
     void start_host(const topology::Host& host);
     void stop_host(const std::string& name);
-    void note_state(const std::string& host);
+    void note_state(const std::string& name);
     void refuse(const std::string& peer, const std::string& host, const std::string& text);
 
     asio::io_context& io_;

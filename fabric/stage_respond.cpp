@@ -9,7 +9,6 @@
 
 namespace weft::fabric {
 
-using pipeline::Reason;
 using pipeline::Stage;
 using pipeline::WayIn;
 

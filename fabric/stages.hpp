@@ -21,7 +21,7 @@ void respond_host(Emit& emit);
 void respond_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
 
 void switch_host(Emit& emit);
-void switch_network(Emit& emit, const NetworkView& network);
+void switch_network(Emit& emit, const NetworkView& view);
 void switch_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
 
 void output_host(Emit& emit);
