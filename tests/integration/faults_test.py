@@ -24,6 +24,7 @@ class Faults(FabricTest):
         where = self.lab.namespaces
         others = {host: sent for host, sent in self.lab.sent().items() if host != "kvm2"}
         stream = UdpStream(where["app1"], where["app3"], "10.0.1.13", rate=200)
+        self.addCleanup(stream.stop)
         began = time.monotonic()
         for words in fault:
             self.lab.fault("kvm2", *words)

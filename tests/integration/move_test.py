@@ -44,6 +44,8 @@ class Move(FabricTest):
                                for n, (peer, _) in enumerate(peers)]
                     streams += [UdpStream(where[port], where[peer], peer_address, 20, 7200)
                                 for peer, peer_address in peers]
+                    for stream in streams:
+                        self.addCleanup(stream.stop)
                     with self.lab.running(peers[0][0], "ping", "-i", "0.05", "-w", "3", address) as ping:
                         time.sleep(1)
                         self.lab.lab("move", port, target)

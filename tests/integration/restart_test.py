@@ -56,9 +56,12 @@ class TcpStream:
 class Restart(FabricTest):
     def streams(self):
         where = self.lab.namespaces
-        return (UdpStream(where["app1"], where["app2"], "10.0.1.12"), UdpStream(where["desk2"], where["printer"],
-                                                                               "192.168.100.200"),
-                TcpStream(where["app3"], where["app1"], "10.0.1.11"))
+        streams = (UdpStream(where["app1"], where["app2"], "10.0.1.12"),
+                   UdpStream(where["desk2"], where["printer"], "192.168.100.200"),
+                   TcpStream(where["app3"], where["app1"], "10.0.1.11"))
+        for stream in streams:
+            self.addCleanup(stream.stop)
+        return streams
 
     def assert_nothing_lost(self, streams):
         for what, stream in zip(("vxlan", "vlan"), streams):
