@@ -176,8 +176,11 @@ void Intent::observe(const std::string& host, const fabric::Observation& seen) {
 void Intent::rebuild(fabric::Touched touched) {
     const auto judgement = claims_.judge(*topology_);
     auto bindings = fabric::winners(judgement);
-    for_each_difference(bindings_, bindings,
-                        [&](const std::string& port) { touch_networks_of(port, *topology_, touched); });
+    std::vector<std::string> rebound;
+    for_each_difference(bindings_, bindings, [&](const std::string& port) {
+        touch_networks_of(port, *topology_, touched);
+        rebound.push_back(port);
+    });
     if (auto macs = observed_macs(judgement, *topology_); macs != macs_) {
         macs_ = std::move(macs);
         auto allocated = topology::allocate(*topology_, state_.allocations, macs_);
@@ -188,27 +191,39 @@ void Intent::rebuild(fabric::Touched touched) {
         dirty_ = dirty_ || state_.allocations != allocated.allocations;
         state_.allocations = std::move(allocated.allocations);
     }
-    tell(bindings_, bindings);
+    tell(rebound, bindings_, bindings);
     bindings_ = std::move(bindings);
     const auto facts = facts_under(*topology_);
     published_ = {fabric::build({topology_, state_.allocations, bindings_, facts}, published_.world, touched),
                   state_.current, SteadyClock::now()};
-    std::map<std::string, std::string> holders;
-    for (const auto& [port, binding] : bindings_)
-        holders.emplace(port, binding.host);
-    dirty_ = dirty_ || holders != state_.holders;
-    state_.holders = std::move(holders);
+    store_holders(rebound);
     publish_(published_);
 }
 
-void Intent::tell(const fabric::Bindings& before, const fabric::Bindings& after) const {
-    for_each_difference(before, after, [&](const std::string& port) {
+void Intent::store_holders(const std::vector<std::string>& rebound) {
+    auto& holders = state_.holders;
+    for (const auto& port : rebound) {
+        if (const auto bound = bindings_.find(port); bound == bindings_.end()) {
+            dirty_ = holders.erase(port) > 0 || dirty_;
+        } else if (auto& holder = holders[port]; holder != bound->second.host) {
+            holder = bound->second.host;
+            dirty_ = true;
+        }
+    }
+    // A restored state may name ports that no topology has any more.
+    if (holders.size() != bindings_.size())
+        dirty_ = std::erase_if(holders, [&](const auto& h) { return !bindings_.contains(h.first); }) > 0 || dirty_;
+}
+
+void Intent::tell(const std::vector<std::string>& rebound, const fabric::Bindings& before,
+                  const fabric::Bindings& after) const {
+    for (const auto& port : rebound) {
         const auto was = before.find(port);
         const auto is = after.find(port);
         const auto object = "port " + port;
         // A stored holder, before its host is heard of, is no news.
         const bool restored = was == before.end() && is->second.interface.empty();
-        if (restored) return;
+        if (restored) continue;
         if (is == after.end())
             voice_.say(LogLevel::info, "port_unplugged", was->second.host, object, "is no longer plugged in");
         else if (was == before.end())
@@ -217,7 +232,7 @@ void Intent::tell(const fabric::Bindings& before, const fabric::Bindings& after)
         else if (was->second.host != is->second.host)
             voice_.say(LogLevel::info, "port_moved", is->second.host, object,
                        fmt::format("moved here from {}", was->second.host));
-    });
+    }
 }
 
 } // namespace weft::controller

@@ -62,7 +62,9 @@ class Intent {
   private:
     std::map<std::string, fabric::HostFacts> facts_under(const topology::Topology& topology) const;
     void rebuild(fabric::Touched touched);
-    void tell(const fabric::Bindings& before, const fabric::Bindings& after) const;
+    void tell(const std::vector<std::string>& rebound, const fabric::Bindings& before,
+              const fabric::Bindings& after) const;
+    void store_holders(const std::vector<std::string>& rebound);
 
     const Settings& settings_;
     Voice voice_;
