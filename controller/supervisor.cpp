@@ -217,18 +217,14 @@ void Supervisor::note_state(const std::string& name) {
     const auto found = hosts_.find(name);
     if (found == hosts_.end()) return;
     const auto status = found->second.status();
-    const auto& said = found->second.last_said;
-    if (status.state == said.state && (status.reason == said.reason || status.state == HostState::syncing)) return;
-    const bool worse = status.state == HostState::down || status.state == HostState::degraded;
-    const auto text = status.state == HostState::synced ? std::string("synced")
-                                                        : fmt::format("{}: {}", name_of(status.state), status.reason);
-    if (status.state == HostState::syncing)
-        log_.debug(name, text);
-    else
-        voice_.say(worse ? LogLevel::warning : LogLevel::info, fmt::format("host_{}", name_of(status.state)), name, "",
-                   text);
     if (status.state == HostState::synced) synced_.raise();
+    if (status == found->second.last_said) return;
+    // A change on its way is no news, and neither is its end.
+    if (status.state == HostState::syncing) return log_.debug(name, "syncing: " + status.reason);
     found->second.last_said = status;
+    const bool synced = status.state == HostState::synced;
+    voice_.say(synced ? LogLevel::info : LogLevel::warning, fmt::format("host_{}", name_of(status.state)), name, "",
+               synced ? "synced" : fmt::format("{}: {}", name_of(status.state), status.reason));
 }
 
 bool Supervisor::converged() const {

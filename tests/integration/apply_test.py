@@ -73,6 +73,13 @@ class Apply(FabricTest):
         self.assertEqual(code, 2)
         self.assertEqual({host["name"]: sum(host["flows"].values()) for host in plan["hosts"] if sum(host["flows"].values())}, {})
 
+    def test_a_change_is_no_news_of_the_hosts_that_it_reaches(self):
+        since = self.lab.next_event()
+        self.lab.ctl("apply", self.edited(('ip = "10.0.1.13"', 'ip = "10.0.1.114"')))
+        self.lab.wait()
+        self.assertEqual(len(self.lab.events("topology_applied", since=since)), 1)
+        self.assertEqual(self.lab.events("host_synced", since=since), [])
+
     def test_problems_are_shown_with_their_place(self):
         revision = self.lab.json("status")["revision"]
         file = self.edited(('ip = "10.0.1.12"', 'ip = "10.0.2.12"'), extra='\n[[network]]\nname = "bad"\nkind = "vxlann"\nmtuu = 3\n')
