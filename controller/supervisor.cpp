@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// Observations (which host holds a port) are saved this long after the first of a burst.
 constexpr Milliseconds kSaveDelay = 100ms;
+/// Until the next attempt after one that failed.
+constexpr Milliseconds kSaveRetry = 5s;
 /// No host was synced anew for so long: what that took in memory will not be needed again soon.
 constexpr Milliseconds kQuiet = 2s;
 
@@ -143,14 +145,22 @@ void Supervisor::publish(const Published& published) {
 }
 
 Task<void> Supervisor::save_at_leisure() {
+    std::string said;
     while (!stopped_) {
         co_await save_.wait();
         if (stopped_ || !intent_.dirty()) continue;
         co_await sleep_for(kSaveDelay);
         if (stopped_) break;
-        intent_.saved();
-        if (const auto saved = store_.save(intent_.state()); !saved)
-            voice_.say(LogLevel::error, "state", "", "", saved.error().text);
+        if (const auto saved = store_.save(intent_.state()); saved) {
+            intent_.saved();
+            said.clear();
+            continue;
+        } else if (said != saved.error().text) {
+            said = saved.error().text;
+            voice_.say(LogLevel::error, "state", "", "", said);
+        }
+        co_await sleep_for(kSaveRetry);
+        save_.raise();
     }
 }
 
