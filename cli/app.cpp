@@ -128,6 +128,16 @@ class CommandLine {
             "ports", "The ports: where they are plugged in, their addresses and counters",
             "  weftctl ports\n  weftctl ports --watch\n  weftctl ports -o json | jq '.[] | select(.state != \"up\")'",
             ports);
+        listing("routers", "The routers: their networks, gateway, and the hosts where they are present",
+                "  weftctl routers\n  weftctl routers -o json | jq '.[] | {name, routes}'", routers);
+        listing("gateways", "The internet gateways: where each is active, its candidates and next hops",
+                "  weftctl gateways\n  weftctl gateways --watch\n"
+                "  weftctl gateways -o json | jq -r '.[] | select(.active == null) | .name'",
+                gateways);
+        listing("nat", "The translations: SNAT, floating IPs and port forwards, with counters",
+                "  weftctl nat\n  weftctl nat --watch\n"
+                "  weftctl nat -o json | jq '.[] | select(.kind == \"port_forward\")'",
+                nat);
         auto* added = listing("flows", "The live flows of the switches, with what each belongs to",
                               "  weftctl flows --host kvm1 --stage guard\n  weftctl flows --owner port/web1\n"
                               "  weftctl flows --drops --watch\n  weftctl flows --host kvm1 --raw",
@@ -139,7 +149,8 @@ class CommandLine {
         added->add_flag("--drops", arguments.flow.drops, "Only drops, with their reasons");
         added->add_flag("--raw", arguments.flow.raw, "As the switch says it, without names");
         added = listing("show", "Everything about one object",
-                        "  weftctl show port web1\n  weftctl show network private1 -o json",
+                        "  weftctl show port web1\n  weftctl show network private1 -o json\n"
+                        "  weftctl show gateway igw1\n  weftctl show floating_ip 203.0.113.20",
                         [this](Context& context) { return show(context, arguments.kind, arguments.name); });
         added
             ->add_option("KIND", arguments.kind,
@@ -166,7 +177,7 @@ class CommandLine {
         added->group("")
             ->add_option("KIND", arguments.kind)
             ->required()
-            ->check(CLI::IsMember({"host", "network", "port"}));
+            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway"}));
     }
 
     CLI::App app_;

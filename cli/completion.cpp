@@ -40,7 +40,8 @@ _weftctl() {{
         completion/completion) words="bash" ;;
         show/show) words="{3}" ;;
         flows/--host) words="$(weftctl "${{daemon[@]}}" names host 2>/dev/null)" ;;
-        show/host|show/network|show/port) words="$(weftctl "${{daemon[@]}}" names "$previous" 2>/dev/null)" ;;
+        show/host|show/network|show/port|show/router|show/gateway)
+            words="$(weftctl "${{daemon[@]}}" names "$previous" 2>/dev/null)" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ -n "$files" && "$current" != -* ]]; then

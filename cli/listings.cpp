@@ -1,4 +1,4 @@
-// Commands that fetch one JSON value and show it: status, hosts, networks, ports, flows, show.
+// Commands that fetch one JSON value and show it: status, hosts, networks, ports, routers, gateways, nat, flows, show.
 #include "base/ids.hpp"
 #include "cli/commands.hpp"
 #include "cli/http_client.hpp"
@@ -129,6 +129,72 @@ void print_ports(std::ostream& out, const json::value& value, bool colours) {
                 colours, "no ports");
 }
 
+/// The names in a list of objects, in a cell.
+json::array names_in(const json::value& objects) {
+    json::array names;
+    for (const auto& object : items(objects))
+        names.emplace_back(words_at(object, "name"));
+    return names;
+}
+
+void print_routers(std::ostream& out, const json::value& value, bool colours) {
+    auto rows = items(value);
+    for (auto& row : rows) {
+        const auto networks = names_in(at(row, "networks"));
+        const auto routes = items(at(row, "routes")).size();
+        if (auto* object = row.if_object()) (*object)["networks"] = networks, (*object)["routes"] = routes;
+    }
+    print_table(out,
+                table_of(rows, {{"NAME", "name"},
+                                {"NETWORKS", "networks"},
+                                {"GATEWAY", "gateway"},
+                                {"ROUTES", "routes", true},
+                                {"MAC", "mac"},
+                                {"HOSTS", "hosts"}}),
+                colours, "no routers");
+}
+
+void print_gateways(std::ostream& out, const json::value& value, bool colours) {
+    auto rows = items(value);
+    for (auto& row : rows) {
+        auto* object = row.if_object();
+        if (object == nullptr) continue;
+        // "kvm1:active,kvm2:standby"
+        json::array candidates;
+        for (const auto& candidate : items(at(row, "candidates")))
+            candidates.emplace_back(words_at(candidate, "host") + ":" + words_at(candidate, "state"));
+        (*object)["candidates"] = std::move(candidates);
+        // "203.0.113.1 resolved"
+        for (const auto* key : {"nexthop", "nexthop6"})
+            if (const auto nexthop = at(row, key); nexthop.is_object())
+                (*object)[key] = words_at(nexthop, "address") + " " + words_at(nexthop, "state");
+    }
+    print_table(out,
+                table_of(rows, {{"NAME", "name"},
+                                {"NETWORK", "network"},
+                                {"ADDRESS", "address"},
+                                {"ADDRESS6", "address6"},
+                                {"ACTIVE", "active"},
+                                {"CANDIDATES", "candidates"},
+                                {"NEXT HOP", "nexthop"},
+                                {"NEXT HOP6", "nexthop6"},
+                                {"ROUTERS", "routers"}}),
+                colours, "no gateways");
+}
+
+void print_nat(std::ostream& out, const json::value& value, bool colours) {
+    print_table(out,
+                table_of(items(value), {{"GATEWAY", "gateway"},
+                                        {"KIND", "kind"},
+                                        {"PUBLIC", "public"},
+                                        {"PRIVATE", "private"},
+                                        {"ROUTER", "router"},
+                                        {"HOST", "host"},
+                                        {"PACKETS", "packets", true},
+                                        {"BYTES", "bytes", true}}),
+                colours, "no translations");
+}
+
 void print_flows(std::ostream& out, const json::value& value, bool colours) {
     print_table(out,
                 table_of(items(value), {{"HOST", "host"},
@@ -184,6 +250,15 @@ int networks(Context& context) {
 }
 int ports(Context& context) {
     return list(context, "/v1/ports", print_ports);
+}
+int routers(Context& context) {
+    return list(context, "/v1/routers", print_routers);
+}
+int gateways(Context& context) {
+    return list(context, "/v1/gateways", print_gateways);
+}
+int nat(Context& context) {
+    return list(context, "/v1/nat", print_nat);
 }
 
 int flows(Context& context, const FlowFilter& filter) {

@@ -5,6 +5,7 @@
 #include "controller/supervisor.hpp"
 
 #include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 
 namespace weft::controller {
@@ -20,12 +21,22 @@ class Api {
 
 // The views, by file. Each gives the JSON of docs/api.md.
 namespace view {
+template <class T>
+boost::json::value text_or_null(const std::optional<T>& value) {
+    return value ? boost::json::value(value->to_string()) : boost::json::value(nullptr);
+}
+
 boost::json::value status(const Supervisor& supervisor);
 boost::json::value hosts(const Supervisor& supervisor);
 boost::json::value networks(const Supervisor& supervisor);
 Task<boost::json::value> ports(const Supervisor& supervisor);
+boost::json::value routers(const Supervisor& supervisor);
+boost::json::value gateways(const Supervisor& supervisor);
+Task<boost::json::value> translations(const Supervisor& supervisor);
 boost::json::value events(const EventLog& events, std::uint64_t since);
 Task<Result<boost::json::value>> show(const Supervisor& supervisor, std::string kind, std::string name);
+/// For show(): a router, gateway, floating_ip or port_forward. Null when there is none of that kind and name.
+Task<boost::json::value> show_routed(const Supervisor& supervisor, std::string kind, std::string name);
 
 struct FlowQuery {
     std::string host, owner, stage; ///< empty: all

@@ -22,11 +22,6 @@ std::string_view name_of(topology::NetworkKind kind) {
     return "";
 }
 
-template <class T>
-json::value text_or_null(const std::optional<T>& value) {
-    return value ? json::value(value->to_string()) : json::value(nullptr);
-}
-
 json::object sent(const HostAgent& agent) {
     const auto counters = agent.flows->counters();
     return {{"flow_mods", counters.flow_mods},
@@ -256,11 +251,15 @@ json::value events(const EventLog& events, std::uint64_t since) {
 }
 
 Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, std::string name) {
-    const auto listed = co_await ports(supervisor);
-    auto object = describe(supervisor, kind, name, listed.as_array());
+    auto object = co_await show_routed(supervisor, kind, name);
+    if (object.is_null()) {
+        const auto listed = co_await ports(supervisor);
+        object = describe(supervisor, kind, name, listed.as_array());
+    }
     if (object.is_null())
-        co_return fail(ErrorKind::invalid,
-                       fmt::format("no {} is named {} (show knows host, network and port)", kind, name));
+        co_return fail(ErrorKind::invalid, fmt::format("no {} is named {} (show knows host, network, port, router, "
+                                                       "gateway, floating_ip and port_forward)",
+                                                       kind, name));
     co_return object;
 }
 

@@ -49,8 +49,8 @@ TEST(Help, HasExamplesForEveryCommand) {
     const auto help = daemon.weftctl({"--help"});
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("--lab[=NAME]"));
-    for (const auto* command : {"validate", "plan", "apply", "wait", "status", "hosts", "networks", "ports", "flows",
-                                "show", "events", "completion"}) {
+    for (const auto* command : {"validate", "plan", "apply", "wait", "status", "hosts", "networks", "ports", "routers",
+                                "gateways", "nat", "flows", "show", "events", "completion"}) {
         EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
         const auto of_command = daemon.weftctl({command, "--help"});
         EXPECT_EQ(of_command.code, 0);
@@ -110,6 +110,8 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(complete("weftctl sta"), "status\n");
     EXPECT_EQ(complete("weftctl --lab = x flows --dr"), "--drops\n");
     EXPECT_EQ(complete("weftctl show security"), "security_group\n");
+    EXPECT_EQ(complete("weftctl gat"), "gateways\n");
+    EXPECT_EQ(complete("weftctl nat --w"), "--watch\n");
     EXPECT_EQ(complete("weftctl ports -o j"), "json\n");
     EXPECT_EQ(complete("weftctl completion b"), "bash\n");
     daemon.file("demo.toml", "");

@@ -32,7 +32,7 @@ TEST(Status, ShowsHostsAndAlwaysSucceeds) {
 
 TEST(Listings, PassJsonThrough) {
     ScriptedDaemon daemon;
-    for (const auto* name : {"status", "hosts", "networks", "ports", "flows"}) {
+    for (const auto* name : {"status", "hosts", "networks", "ports", "routers", "gateways", "nat", "flows"}) {
         daemon.answer(std::string("/v1/") + name, kStatus);
         for (const auto& arguments : {std::vector<std::string>{name, "-o", "json"}, {"-o", "json", name}}) {
             const auto ran = daemon.weftctl(arguments);
@@ -104,6 +104,47 @@ TEST(Ports, ShowTheirTrunksInACell) {
                                              "web1  private1  up     kvm1  vnet0           3  52:54:00:00:01:10  "
                                              "10.0.1.10,fd00::1  office:100,lab:200          10     "
                                              "     20\n");
+}
+
+TEST(Routers, ShowTheirNetworksByName) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/routers", R"([
+        {"name":"main","networks":[{"name":"private1","addresses":["10.0.1.1","fd00:1::1"]},{"name":"private2","addresses":["10.0.2.1"]}],
+         "mac":"06:00:00:00:00:01","gateway":"igw1",
+         "routes":[{"prefix":"192.168.50.0/24","via":"10.0.1.254","network":"private1"}],"hosts":["kvm1","kvm2"]},
+        {"name":"other","networks":[{"name":"private3","addresses":["10.0.3.1"]}],
+         "mac":"06:00:00:00:00:02","gateway":null,"routes":[],"hosts":[]}])");
+    EXPECT_EQ(daemon.weftctl({"routers"}).out,
+              "NAME   NETWORKS           GATEWAY  ROUTES  MAC                HOSTS\n"
+              "main   private1,private2  igw1          1  06:00:00:00:00:01  kvm1,kvm2\n"
+              "other  private3           -             0  06:00:00:00:00:02  -\n");
+}
+
+TEST(Gateways, ShowTheirCandidatesAndNextHopsInCells) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/gateways", R"([
+        {"name":"igw1","network":"public","address":"203.0.113.2","address6":null,"mac":"0e:00:00:00:00:01","active":"kvm2",
+         "candidates":[{"host":"kvm1","state":"no uplink"},{"host":"kvm2","state":"active"}],
+         "nexthop":{"address":"203.0.113.1","mac":null,"state":"resolving"},"nexthop6":null,
+         "snat":["203.0.113.2"],"routers":["main"]},
+        {"name":"igw2","network":"public","address":"203.0.113.3","address6":null,"mac":"0e:00:00:00:00:02","active":null,
+         "candidates":[{"host":"kvm3","state":"down"}],"nexthop":null,"nexthop6":null,"snat":[],"routers":[]}])");
+    EXPECT_EQ(daemon.weftctl({"gateways"}).out,
+              "NAME  NETWORK  ADDRESS      ACTIVE  CANDIDATES                  NEXT HOP               ROUTERS\n"
+              "igw1  public   203.0.113.2  kvm2    kvm1:no uplink,kvm2:active  203.0.113.1 resolving  main\n"
+              "igw2  public   203.0.113.3  -       kvm3:down                   -                      -\n");
+}
+
+TEST(Nat, IsATable) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/nat", R"([
+        {"gateway":"igw1","kind":"snat","public":"203.0.113.2","private":"10.0.1.0/24","router":"main","host":"kvm1","packets":7,"bytes":700},
+        {"gateway":"igw1","kind":"port_forward","public":"203.0.113.2:tcp:2222","private":"web1 10.0.1.10:22","router":null,
+         "host":null,"packets":0,"bytes":0}])");
+    EXPECT_EQ(daemon.weftctl({"nat"}).out,
+              "GATEWAY  KIND          PUBLIC                PRIVATE            ROUTER  HOST  PACKETS  BYTES\n"
+              "igw1     snat          203.0.113.2           10.0.1.0/24        main    kvm1        7    700\n"
+              "igw1     port_forward  203.0.113.2:tcp:2222  web1 10.0.1.10:22  -       -           0      0\n");
 }
 
 constexpr const char* kFlows =

@@ -1,0 +1,146 @@
+#include "controller/api.hpp"
+
+#include "tests/controller/temporary_directory.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+namespace weft::controller {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kTopology = R"(
+[[host]]
+name = "kvm1"
+ovsdb = "tcp:127.0.0.1:1"
+vtep = "192.0.2.11"
+datapath = "netdev"
+uplinks = { physnet1 = "eth1" }
+[[host]]
+name = "kvm2"
+ovsdb = "tcp:127.0.0.1:2"
+vtep = "192.0.2.12"
+datapath = "netdev"
+uplinks = { physnet1 = "eth1" }
+[[network]]
+name = "private1"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+subnet6 = "fd00:1::/64"
+[[network]]
+name = "public"
+kind = "flat"
+physnet = "physnet1"
+subnet = "203.0.113.0/24"
+[[router]]
+name = "main"
+networks = ["private1"]
+gateway = "igw1"
+routes = [{ prefix = "192.168.50.0/24", via = "10.0.1.254" }]
+[[gateway]]
+name = "igw1"
+network = "public"
+address = "203.0.113.2"
+nexthop = "203.0.113.1"
+snat = ["203.0.113.2", "203.0.113.8-203.0.113.9"]
+hosts = ["kvm2", "kvm1"]
+[[floating_ip]]
+address = "203.0.113.20"
+port = "web1"
+gateway = "igw1"
+[[port_forward]]
+gateway = "igw1"
+address = "203.0.113.2"
+protocol = "tcp"
+ports = "8000-8010"
+to = "web1:9000-9010"
+[[port]]
+name = "web1"
+network = "private1"
+ip = "10.0.1.10"
+)";
+
+/// A daemon with kTopology in force, none of whose hosts can be reached.
+class ApiTest : public testing::Test {
+  protected:
+    ApiTest() : store_(std::move(*FileStore::open(directory_.path()))) {}
+
+    void SetUp() override {
+        ASSERT_TRUE(supervisor_.start());
+        const std::vector<topology::Source> sources{{"test.toml", kTopology}};
+        const auto candidate = supervisor_.intent().consider(sources);
+        for (const auto& problem : candidate.problems)
+            EXPECT_NE(problem.severity, topology::Severity::error) << topology::render(problem, sources);
+        ASSERT_TRUE(candidate.ok());
+        ASSERT_TRUE(supervisor_.apply(candidate, "test.toml", sources));
+    }
+    void TearDown() override {
+        supervisor_.stop();
+        io_.run();
+    }
+
+    json::value get(const std::string& path, unsigned status = 200) {
+        std::optional<HttpResponse> response;
+        asio::co_spawn(io_, api_.handle({.method = "GET", .path = path, .query = {}, .body = {}}),
+                       [&](const std::exception_ptr& thrown, HttpResponse answer) {
+                           EXPECT_FALSE(thrown);
+                           response = std::move(answer);
+                       });
+        while (!response)
+            io_.run_one();
+        EXPECT_EQ(response->status, status) << response->body;
+        return json::parse(response->body);
+    }
+
+  private:
+    test::TemporaryDirectory directory_;
+    asio::io_context io_;
+    Log log_{LogLevel::error, [](std::string_view) {}};
+    EventLog events_{io_.get_executor(), {}, log_};
+    std::unique_ptr<FileStore> store_;
+    Supervisor supervisor_{io_, {.openflow = {Endpoint::Transport::tcp, "127.0.0.1", 0}}, *store_, log_, events_};
+    Api api_{supervisor_};
+};
+
+TEST_F(ApiTest, ListsRouters) {
+    const auto mac = fabric::router_mac("main").to_string();
+    EXPECT_EQ(get("/v1/routers"), json::parse(R"([{"name": "main",
+        "networks": [{"name": "private1", "addresses": ["10.0.1.1", "fd00:1::1"]}], "mac": ")" +
+                                              mac + R"(", "gateway": "igw1",
+        "routes": [{"prefix": "192.168.50.0/24", "via": "10.0.1.254", "network": "private1"}],
+        "hosts": ["kvm1", "kvm2"]}])"));
+}
+
+TEST_F(ApiTest, ListsGateways) {
+    const auto mac = nat::virtual_mac("igw1").to_string();
+    EXPECT_EQ(get("/v1/gateways"), json::parse(R"([{"name": "igw1", "network": "public", "address": "203.0.113.2",
+        "address6": null, "mac": ")" + mac + R"(", "active": "kvm2",
+        "candidates": [{"host": "kvm2", "state": "active"}, {"host": "kvm1", "state": "standby"}],
+        "nexthop": {"address": "203.0.113.1", "mac": null, "state": "resolving"}, "nexthop6": null,
+        "snat": ["203.0.113.2", "203.0.113.8-203.0.113.9"], "routers": ["main"]}])"));
+}
+
+TEST_F(ApiTest, ListsTranslationsOfIpv4) {
+    EXPECT_EQ(get("/v1/nat"), json::parse(R"([
+        {"gateway": "igw1", "kind": "snat", "public": "203.0.113.2,203.0.113.8-203.0.113.9",
+         "private": "10.0.1.0/24,192.168.50.0/24", "router": "main", "host": "kvm2", "packets": 0, "bytes": 0},
+        {"gateway": "igw1", "kind": "floating_ip", "public": "203.0.113.20", "private": "web1 10.0.1.10",
+         "router": null, "host": "kvm2", "packets": 0, "bytes": 0},
+        {"gateway": "igw1", "kind": "port_forward", "public": "203.0.113.2:tcp:8000-8010",
+         "private": "web1 10.0.1.10:9000-9010", "router": null, "host": "kvm2", "packets": 0, "bytes": 0}])"));
+}
+
+TEST_F(ApiTest, ShowsWhatRoutesAndTranslates) {
+    EXPECT_EQ(get("/v1/show/router/main").at("translations").as_array().size(), 1U);
+    EXPECT_EQ(get("/v1/show/gateway/igw1").at("translations").as_array().size(), 3U);
+    EXPECT_EQ(get("/v1/show/floating_ip/203.0.113.20").at("private"), "web1 10.0.1.10");
+    EXPECT_EQ(get("/v1/show/port_forward/203.0.113.2:tcp:8000-8010").at("to_ports"), "9000-9010");
+    EXPECT_EQ(get("/v1/show/port/web1").at("network"), "private1");
+    for (const auto* nothing : {"router/igw1", "gateway/main", "floating_ip/203.0.113.2", "floating_ip/x",
+                                "port_forward/203.0.113.2:tcp:8000", "security_group/web"})
+        get(std::string("/v1/show/") + nothing, 404);
+}
+
+} // namespace
+} // namespace weft::controller
