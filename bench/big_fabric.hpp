@@ -45,6 +45,8 @@ struct BigFabric {
     topology::Allocations allocations;
     fabric::Bindings bindings;
     std::map<std::string, fabric::HostFacts> facts;
+    fabric::Neighbours neighbours;
+    std::set<std::string> out_of_service;
 
     explicit BigFabric(const Size& size) {
         const topology::Source source{"bench.toml", topology_text(size)};
@@ -55,7 +57,7 @@ struct BigFabric {
         topology = std::make_shared<const topology::Topology>(std::move(parsed.topology));
         allocations = topology::allocate(*topology, {}, {}).allocations;
         for (const auto& [name, host] : topology->hosts)
-            facts.emplace(name, fabric::HostFacts{host.vtep, 1, {}, true});
+            facts.emplace(name, fabric::HostFacts{.vtep = host.vtep, .vxlan_ofport = 1, .nd_ext = true});
         for (std::size_t i = 0; i < size.ports(); ++i)
             bind(i, i % size.hosts, 2 + i);
     }
@@ -64,7 +66,7 @@ struct BigFabric {
     }
     void move(std::size_t port, std::size_t host) { bindings[port_name(port)].host = host_name(host); }
 
-    fabric::Inputs inputs() const { return {topology, allocations, bindings, facts}; }
+    fabric::Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service}; }
     fabric::WorldPtr world() const {
         return fabric::build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}});
     }

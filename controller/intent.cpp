@@ -14,10 +14,6 @@ std::vector<std::string> unserved(const topology::Topology& topology) {
     const auto note = [&](std::size_t count, std::string_view what, std::string_view effect) {
         if (count > 0) notices.push_back(fmt::format("{} {} not served yet: {}", count, what, effect));
     };
-    note(topology.routers.size(), "[[router]]", "its networks are not routed");
-    note(topology.gateways.size(), "[[gateway]]", "no traffic is translated");
-    note(topology.floating_ips.size(), "[[floating_ip]]", "its address does not answer");
-    note(topology.port_forwards.size(), "[[port_forward]]", "nothing is forwarded");
     note(topology.security_groups.size(), "[[security_group]]", "traffic of its ports is NOT restricted");
     note(topology.qos.size(), "[[qos]]", "rates are not limited");
     const auto count = [](const auto& objects, auto predicate) {
@@ -142,6 +138,10 @@ void Intent::commit(const Candidate& candidate, State state) {
         if (!candidate.topology->hosts.contains(host)) {
             claims_.forget(host);
             facts_.erase(host);
+            health_.reachable.erase(host);
+            health_.dead_links.erase(host);
+            health_.synced.erase(host);
+            health_.lost.erase(host);
         }
     topology_ = candidate.topology;
     failpoint("intent.committed");
@@ -158,8 +158,9 @@ std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Top
 fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
     const auto facts = facts_under(*candidate.topology);
     const auto bindings = claims_.bindings(*candidate.topology);
-    return fabric::build({candidate.topology, candidate.allocations, bindings, facts}, published_.world,
-                         {.all = true, .networks = {}, .hosts = {}});
+    return fabric::build(
+        {candidate.topology, candidate.allocations, bindings, facts, state_.neighbours, state_.out_of_service},
+        published_.world, {.all = true, .networks = {}, .hosts = {}});
 }
 
 void Intent::observe(const std::string& host, const fabric::Observation& seen) {
@@ -169,8 +170,69 @@ void Intent::observe(const std::string& host, const fabric::Observation& seen) {
         facts_[host] = seen.facts;
         touched.hosts.insert(host);
     }
-    if (!claims_.observe(host, seen.claims) && touched.hosts.empty()) return;
+    health_.lost.erase(host);
+    health_.reachable[host] = seen.reachable;
+    auto& dead_links = health_.dead_links[host];
+    const bool relinked = dead_links != seen.dead_links; // its rows tell the others
+    dead_links = seen.dead_links;
+    const bool judged = judge_services();
+    if (!claims_.observe(host, seen.claims) && touched.hosts.empty() && !judged && !relinked) return look_at_gateways();
     rebuild(std::move(touched));
+}
+
+void Intent::lose(const std::string& host) {
+    health_.reachable.erase(host);
+    health_.lost.insert(host);
+    note_synced(host, false);
+    look_at_gateways();
+}
+
+void Intent::note_synced(const std::string& host, bool synced) {
+    const bool news = synced ? health_.synced.insert(host).second : health_.synced.erase(host) > 0;
+    if (news && judge_services()) rebuild({});
+}
+
+void Intent::hear(const std::string& network, const Ip& ip, const Mac& mac) {
+    auto& known = state_.neighbours[{network, ip}];
+    if (known == mac) return;
+    known = mac;
+    dirty_ = true;
+    rebuild({});
+}
+
+bool Intent::judge_services() {
+    if (!published_.world) return false;
+    std::set<std::string> out;
+    for (const auto& [_, gateway] : published_.world->gateways)
+        for (const auto& candidate : gateway->candidates) {
+            const bool was = state_.out_of_service.contains(candidate.host);
+            if (candidate.vtep && nat::out_of_service(candidate.host, *candidate.vtep, was, health_))
+                out.insert(candidate.host);
+        }
+    if (out == state_.out_of_service) return false;
+    state_.out_of_service = std::move(out);
+    dirty_ = true;
+    return true;
+}
+
+void Intent::look_at_gateways() {
+    if (!published_.world) return;
+    std::map<std::string, std::string> active;
+    for (const auto& [name, gateway] : published_.world->gateways) {
+        const auto host = nat::active_host(*gateway, health_);
+        active.emplace(name, host);
+        const auto before = active_.find(name);
+        if (before == active_.end() || before->second == host) continue;
+        std::string why;
+        for (const auto& candidate : gateway->candidates)
+            if (candidate.host == before->second) why = nat::sentence(candidate, *gateway, health_);
+        if (host.empty())
+            voice_.say(LogLevel::error, "gateway_down", "", "gateway " + name, "no host can be active: " + why);
+        else
+            voice_.say(LogLevel::warning, "gateway_active", host, "gateway " + name,
+                       why.empty() ? "active here" : fmt::format("active here now: {}", why));
+    }
+    active_ = std::move(active);
 }
 
 void Intent::rebuild(fabric::Touched touched) {
@@ -194,9 +256,12 @@ void Intent::rebuild(fabric::Touched touched) {
     tell(rebound, bindings_, bindings);
     bindings_ = std::move(bindings);
     const auto facts = facts_under(*topology_);
-    published_ = {fabric::build({topology_, state_.allocations, bindings_, facts}, published_.world, touched),
-                  state_.current, SteadyClock::now()};
+    published_ = {
+        fabric::build({topology_, state_.allocations, bindings_, facts, state_.neighbours, state_.out_of_service},
+                      published_.world, touched),
+        state_.current, SteadyClock::now()};
     store_holders(rebound);
+    look_at_gateways();
     publish_(published_);
 }
 

@@ -6,6 +6,7 @@
 #include "controller/state.hpp"
 #include "fabric/bindings.hpp"
 #include "fabric/host_rows.hpp"
+#include "nat/active.hpp"
 #include "topology/difference.hpp"
 
 #include <functional>
@@ -45,6 +46,16 @@ class Intent {
 
     /// What a host's OVSDB says now.
     void observe(const std::string& host, const fabric::Observation& seen);
+    /// Its OVSDB is not read any more: what it saw of others is old news.
+    void lose(const std::string& host);
+    /// It holds the flows it should, or not any more.
+    void note_synced(const std::string& host, bool synced);
+    /// Somebody on a physical network said that it has an address.
+    void hear(const std::string& network, const Ip& ip, const Mac& mac);
+
+    /// The active host of each gateway, as far as the daemon can see; empty: none.
+    const std::map<std::string, std::string>& active() const { return active_; }
+    const nat::Health& health() const { return health_; }
 
     const Published& published() const { return published_; }
     const topology::Topology& topology() const { return *topology_; }
@@ -65,6 +76,10 @@ class Intent {
     void tell(const std::vector<std::string>& rebound, const fabric::Bindings& before,
               const fabric::Bindings& after) const;
     void store_holders(const std::vector<std::string>& rebound);
+    /// True when a host went out of service for gateways, or came back.
+    bool judge_services();
+    /// Tells where gateways are active, when that changed.
+    void look_at_gateways();
 
     const Settings& settings_;
     Voice voice_;
@@ -75,6 +90,8 @@ class Intent {
     fabric::Bindings bindings_;
     topology::ObservedMacs macs_;
     std::map<std::string, fabric::HostFacts> facts_; ///< as observed
+    nat::Health health_;
+    std::map<std::string, std::string> active_;
     Published published_;
     bool dirty_ = false;
 };

@@ -1,8 +1,8 @@
 #include "controller/names.hpp"
 
-#include "fabric/registers.hpp"
 #include "openflow/codec.hpp"
 #include "pipeline/cookie.hpp"
+#include "pipeline/fields.hpp"
 
 #include <charconv>
 #include <fmt/format.h>
@@ -15,7 +15,11 @@ std::uint64_t key(Kind kind, ObjectId id) {
 }
 
 std::string_view way(openflow::Field field, std::uint64_t value) {
-    if (field == fabric::kWayIn) {
+    if (field == pipeline::kNat) {
+        constexpr std::array kSteps{"none", "active", "translating", "outside"};
+        return value < kSteps.size() ? kSteps[value] : "?";
+    }
+    if (field == pipeline::kWayIn) {
         constexpr std::array kWays{"none", "local", "uplink", "tunnel"};
         return value < kWays.size() ? kWays[value] : "?";
     }
@@ -25,11 +29,13 @@ std::string_view way(openflow::Field field, std::uint64_t value) {
 
 /// The word for a register in listings; empty for a field that has no meaning of weft's.
 std::string_view word(openflow::Field field) {
-    if (field == fabric::kNetwork) return "network";
-    if (field == fabric::kSource) return "from";
-    if (field == fabric::kDestination) return "to";
-    if (field == fabric::kWayIn) return "way_in";
-    if (field == fabric::kWayOut) return "way_out";
+    if (field == pipeline::kNetwork) return "network";
+    if (field == pipeline::kSource) return "from";
+    if (field == pipeline::kDestination) return "to";
+    if (field == pipeline::kWayIn) return "way_in";
+    if (field == pipeline::kWayOut) return "way_out";
+    if (field == pipeline::kRouter) return "router";
+    if (field == pipeline::kNat) return "nat";
     return "";
 }
 
@@ -41,6 +47,21 @@ Names::Names(const fabric::World& world) {
         objects_.emplace(key(Kind::host, host->id), "host/" + name);
     for (const auto& [name, port] : world.topology->ports)
         objects_.emplace(key(Kind::port, object_id(Kind::port, name)), "port/" + name);
+    const auto add = [&](Kind kind, const auto& objects) {
+        for (const auto& [name, object] : objects) {
+            const auto id = object_id(kind, name);
+            objects_.emplace(key(kind, id), fmt::format("{}/{}", name_of(kind), name));
+            registers_.emplace(id.value, name);
+        }
+    };
+    add(Kind::router, world.topology->routers);
+    add(Kind::gateway, world.topology->gateways);
+    add(Kind::port_forward, world.topology->port_forwards);
+    for (const auto& [address, _] : world.topology->floating_ips) {
+        const auto id = object_id(Kind::floating_ip, address.to_string());
+        objects_.emplace(key(Kind::floating_ip, id), "floating_ip/" + address.to_string());
+        registers_.emplace(id.value, address.to_string());
+    }
     for (const auto& [name, network] : world.networks) {
         objects_.emplace(key(Kind::network, network->core.id), "network/" + name);
         registers_.emplace(network->core.id.value, name);
@@ -59,7 +80,8 @@ std::string Names::owner(std::uint64_t cookie) const {
 }
 
 std::string Names::register_text(openflow::Field field, std::uint64_t value) const {
-    if (field == fabric::kWayIn || field == fabric::kWayOut) return std::string(way(field, value));
+    if (field == pipeline::kWayIn || field == pipeline::kWayOut || field == pipeline::kNat)
+        return std::string(way(field, value));
     const auto found = registers_.find(value);
     if (found != registers_.end()) return found->second;
     return value == 0 ? "none" : fmt::format("{:#x}", value);
@@ -71,8 +93,9 @@ namespace {
 struct Halves {
     openflow::Field high, low, whole;
 };
-constexpr std::array kHalves{Halves{openflow::Field::reg0, openflow::Field::reg1, fabric::kSource},
-                             Halves{openflow::Field::reg2, openflow::Field::reg3, fabric::kDestination}};
+constexpr std::array kHalves{Halves{openflow::Field::reg0, openflow::Field::reg1, pipeline::kSource},
+                             Halves{openflow::Field::reg2, openflow::Field::reg3, pipeline::kDestination},
+                             Halves{openflow::Field::reg8, openflow::Field::reg9, pipeline::kRouter}};
 
 bool is_whole(const openflow::FieldMatch* field) {
     return field != nullptr && field->mask == openflow::full_mask(field->field);
@@ -81,7 +104,7 @@ bool is_whole(const openflow::FieldMatch* field) {
 /// Takes the fields out of `match` that have a name of weft's.
 std::vector<std::pair<openflow::Field, std::uint64_t>> take_named(openflow::Match& match) {
     std::vector<std::pair<openflow::Field, std::uint64_t>> named;
-    for (const auto field : {fabric::kNetwork, fabric::kWayIn, fabric::kWayOut}) {
+    for (const auto field : {pipeline::kNetwork, pipeline::kWayIn, pipeline::kWayOut, pipeline::kNat}) {
         const auto* found = match.find(field);
         if (!is_whole(found)) continue;
         named.emplace_back(field, static_cast<std::uint64_t>(found->value));

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Stream>> of_host(std::unique_ptr<Stream> stream, const st
 
 bool RowsAgent::Wanted::same_as(const Wanted& other) const {
     return endpoint == other.endpoint && tls == other.tls && host == other.host && controllers == other.controllers &&
-           leaving == other.leaving;
+           watched == other.watched && withdrawn == other.withdrawn && leaving == other.leaving;
 }
 
 RowsAgent::RowsAgent(asio::io_context& io, std::string host, Voice voice, Observer observer, Changed changed)
@@ -96,7 +96,7 @@ ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
     targets.reserve(wanted.controllers.size());
     for (const auto& target : wanted.controllers)
         targets.push_back(with_local_address(target, local_address_));
-    return fabric::desired_rows(wanted.host, targets);
+    return fabric::desired_rows(wanted.host, {std::move(targets), wanted.watched, wanted.withdrawn});
 }
 
 std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const {

@@ -30,7 +30,9 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
         topology::Host host;
         /// Controller targets; "{local}" in one stands for this end's address of the OVSDB connection.
         std::vector<std::string> controllers;
-        bool leaving = false; ///< the host left the topology: take everything of weft's off it, then done()
+        std::set<Ip> watched;   ///< fabric::RowsContext
+        bool withdrawn = false; ///< fabric::RowsContext
+        bool leaving = false;   ///< the host left the topology: take everything of weft's off it, then done()
         bool same_as(const Wanted& other) const;
     };
 

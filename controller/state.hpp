@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "controller/store.hpp"
 #include "controller/timestamp.hpp"
+#include "fabric/world.hpp"
 #include "topology/allocate.hpp"
 #include "topology/model.hpp"
 #include "topology/parse.hpp"
@@ -48,6 +49,8 @@ struct State {
     /// From `attach` or a NIC on a weft libvirt network. Kept: name, network, vm, mac, ip, ip6, security_groups, qos.
     std::map<std::string, topology::Port> dynamic_ports;
     std::map<std::string, std::string> holders; ///< port → the host whose claim to it stands
+    fabric::Neighbours neighbours;              ///< who answered for an address on a physical network
+    std::set<std::string> out_of_service;       ///< hosts that gateways' traffic keeps away from until they are synced
     bool operator==(const State&) const = default;
 
     const Revision* find(RevisionNumber number) const;

@@ -103,6 +103,13 @@ void read_allocations(Reader& reader, const json::object& object, topology::Allo
     for (const auto& [network, vni] : reader.object(reader.at(object, "vnis"), "vnis")) {
         allocations.vnis[network] = static_cast<std::uint32_t>(reader.number(vni, "vnis"));
     }
+    if (object.contains("gateways")) {
+        for (const auto& [gateway, value] : reader.object(reader.at(object, "gateways"), "gateways")) {
+            const auto& numbers = reader.object(value, "gateways");
+            allocations.gateways[gateway] = {static_cast<std::uint32_t>(reader.number(numbers, "vni")),
+                                             static_cast<std::uint16_t>(reader.number(numbers, "zone"))};
+        }
+    }
     for (const auto& value : reader.array(object, "attachments")) {
         const auto& attachment = reader.object(value, "attachments");
         auto& addresses =
@@ -157,6 +164,9 @@ std::string encode(const State& state) {
     json::object vnis;
     for (const auto& [network, vni] : state.allocations.vnis)
         vnis[network] = vni;
+    json::object gateways;
+    for (const auto& [gateway, numbers] : state.allocations.gateways)
+        gateways[gateway] = json::object{{"vni", numbers.vni}, {"zone", numbers.zone}};
     json::array attachments;
     for (const auto& [key, addresses] : state.allocations.attachments) {
         json::object object{{"port", key.port}, {"network", key.network}, {"mac", addresses.mac.to_string()}};
@@ -170,15 +180,22 @@ std::string encode(const State& state) {
     json::object holders;
     for (const auto& [port, host] : state.holders)
         holders[port] = host;
+    json::array neighbours;
+    for (const auto& [key, mac] : state.neighbours)
+        neighbours.push_back({{"network", key.first}, {"ip", key.second.to_string()}, {"mac", mac.to_string()}});
 
     return json::serialize(json::object{
         {"format", kFormat},
         {"current", state.current},
         {"last_number", state.last_number},
         {"revisions", std::move(revisions)},
-        {"allocations", json::object{{"vnis", std::move(vnis)}, {"attachments", std::move(attachments)}}},
+        {"allocations", json::object{{"vnis", std::move(vnis)},
+                                     {"gateways", std::move(gateways)},
+                                     {"attachments", std::move(attachments)}}},
         {"dynamic_ports", std::move(ports)},
         {"holders", std::move(holders)},
+        {"neighbours", std::move(neighbours)},
+        {"out_of_service", json::array(state.out_of_service.begin(), state.out_of_service.end())},
     });
 }
 
@@ -201,6 +218,16 @@ Result<State> decode(std::string_view text) {
     for (const auto& [port, host] : reader.object(reader.at(object, "holders"), "holders")) {
         state.holders[port] = reader.text(host, "holders");
     }
+    if (object.contains("neighbours"))
+        for (const auto& entry : reader.array(object, "neighbours")) {
+            const auto& neighbour = reader.object(entry, "neighbours");
+            const auto ip = reader.address<Ip>(neighbour, "ip");
+            const auto mac = reader.address<Mac>(neighbour, "mac");
+            if (ip && mac) state.neighbours.insert_or_assign({reader.text(neighbour, "network"), *ip}, *mac);
+        }
+    if (object.contains("out_of_service"))
+        for (const auto& host : reader.array(object, "out_of_service"))
+            state.out_of_service.insert(reader.text(host, "out_of_service"));
     if (!reader.wrong().empty()) {
         return fail(ErrorKind::invalid, fmt::format("the saved state is damaged: '{}' is missing or of the wrong type; "
                                                     "restore the state directory from a backup, or empty it and apply "

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 constexpr Milliseconds kSaveDelay = 100ms;
 /// Until the next attempt after one that failed.
 constexpr Milliseconds kSaveRetry = 5s;
+/// A host that was away stays synced for so long before gateways' traffic may come back to it.
+constexpr Milliseconds kTrust = 1s;
 /// No host was synced anew for so long: what that took in memory will not be needed again soon.
 constexpr Milliseconds kQuiet = 2s;
 
@@ -31,8 +33,15 @@ bool is_any_address(const std::string& address) {
 
 Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Log& log, EventLog& events)
     : io_(io), settings_(std::move(settings)), log_(log), events_(events), voice_{log, events}, store_(store),
-      intent_(settings_, voice_, [this](const Published& published) { publish(published); }), save_(io.get_executor()),
-      synced_(io.get_executor()) {}
+      intent_(settings_, voice_, [this](const Published& published) { publish(published); }),
+      gateways_(voice_,
+                [this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); }),
+      packets_(voice_,
+               [this](const std::string& network, const Ip& ip, const Mac& mac) {
+                   gateways_.heard(network, ip);
+                   intent_.hear(network, ip, mac);
+               }),
+      save_(io.get_executor()), synced_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -53,6 +62,7 @@ Result<> Supervisor::start() {
     asio::co_spawn(io_, accept(), asio::detached);
     asio::co_spawn(io_, save_at_leisure(), asio::detached);
     asio::co_spawn(io_, give_memory_back(), asio::detached);
+    asio::co_spawn(io_, gateways_.run(), asio::detached);
     return {};
 }
 
@@ -65,6 +75,7 @@ void Supervisor::stop() {
         rows->stop();
     if (intent_.dirty())
         if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
+    gateways_.stop();
     save_.raise();
     synced_.raise();
 }
@@ -90,7 +101,17 @@ RowsAgent::Wanted Supervisor::wanted(const topology::Host& host) const {
     else if (is_any_address(openflow.address))
         openflow.address = "{local}";
     // parse() has accepted it: Intent::consider checks.
-    return {*Endpoint::parse(host.ovsdb), tls_, host, {openflow.to_string()}, false};
+    RowsAgent::Wanted wanted{
+        .endpoint = *Endpoint::parse(host.ovsdb), .tls = tls_, .host = host, .controllers = {openflow.to_string()}};
+    const auto& world = *intent_.published().world;
+    if (const auto view = world.hosts.find(host.name); view != world.hosts.end())
+        wanted.watched = view->second->watched;
+    const auto dead = intent_.health().dead_links.find(host.name);
+    wanted.withdrawn =
+        dead != intent_.health().dead_links.end() && std::ranges::any_of(world.gateways, [&](const auto& gateway) {
+            return gateway.second->rank(host.name) && dead->second.contains(gateway.second->physnet);
+        });
+    return wanted;
 }
 
 void Supervisor::start_host(const topology::Host& host) {
@@ -141,6 +162,7 @@ void Supervisor::publish(const Published& published) {
     failpoint("supervisor.publishing");
     for (const auto& [_, agent] : hosts_)
         agent.flows->publish(published);
+    gateways_.publish(published.world, intent_.active());
     if (intent_.dirty()) save_.raise();
 }
 
@@ -211,7 +233,27 @@ Task<void> Supervisor::greet(std::unique_ptr<Stream> stream) {
         co_return;
     }
     refused_.erase(peer);
-    host->second.flows->adopt(std::shared_ptr<openflow::Session>(std::move(*session)));
+    const std::shared_ptr<openflow::Session> shared(std::move(*session));
+    asio::co_spawn(io_, serve_packets(host->first, shared), asio::detached);
+    host->second.flows->adopt(shared);
+}
+
+Task<void> Supervisor::serve_packets(std::string host, std::shared_ptr<openflow::Session> session) {
+    while (auto packet = co_await session->packet_in()) {
+        if (stopped_) co_return;
+        const auto& hosts = intent_.published().world->hosts;
+        const auto view = hosts.find(host);
+        if (view == hosts.end()) continue;
+        for (const auto& answer : packets_.answer(*packet, *view->second))
+            session->packet_out(answer);
+    }
+}
+
+bool Supervisor::send(const std::string& host, const openflow::PacketOut& packet) const {
+    const auto agent = hosts_.find(host);
+    if (agent == hosts_.end() || agent->second.flows->phase() != SwitchAgent::Phase::synced) return false;
+    const auto session = agent->second.flows->session();
+    return session && session->packet_out(packet);
 }
 
 void Supervisor::refuse(const std::string& peer, const std::string& host, const std::string& text) {
@@ -228,6 +270,7 @@ void Supervisor::note_state(const std::string& name) {
     if (found == hosts_.end()) return;
     const auto status = found->second.status();
     if (status.state == HostState::synced) synced_.raise();
+    asio::co_spawn(io_, note_health(name, status.state), asio::detached);
     if (status == found->second.last_said) return;
     // A change on its way is no news, and neither is its end.
     if (status.state == HostState::syncing) return log_.debug(name, "syncing: " + status.reason);
@@ -235,6 +278,30 @@ void Supervisor::note_state(const std::string& name) {
     const bool synced = status.state == HostState::synced;
     voice_.say(synced ? LogLevel::info : LogLevel::warning, fmt::format("host_{}", name_of(status.state)), name, "",
                synced ? "synced" : fmt::format("{}: {}", name_of(status.state), status.reason));
+}
+
+/// Later than the call, which may come from an agent in the middle of its own change. That a host is synced is trusted
+/// once it has stayed so: a restarted ovs-vswitchd may have given its ports new numbers, which weftd hears of a little
+/// after the session.
+Task<void> Supervisor::note_health(std::string name, HostState state) {
+    const auto is = [this, &name](HostState wanted) {
+        const auto agent = hosts_.find(name);
+        return !stopped_ && agent != hosts_.end() && agent->second.status().state == wanted;
+    };
+    co_await asio::post(io_, asio::use_awaitable);
+    if (state == HostState::syncing) co_return; // as it should be, but for a change on its way
+    if (state == HostState::synced) {
+        const auto since = trust_[name];
+        co_await sleep_for(kTrust);
+        if (is(HostState::synced) && trust_[name] == since) intent_.note_synced(name, true);
+        co_return;
+    }
+    ++trust_[name];
+    if (stopped_ || !hosts_.contains(name)) co_return;
+    if (hosts_.at(name).rows->phase() == RowsAgent::Phase::down)
+        intent_.lose(name);
+    else
+        intent_.note_synced(name, false);
 }
 
 bool Supervisor::converged() const {

@@ -7,8 +7,10 @@
 // Rules of life: one thread, the io_context's. stop() first, then run the io_context dry, then destroy.
 #pragma once
 #include "base/stream.hpp"
+#include "controller/gateway_keeper.hpp"
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
+#include "controller/packet_service.hpp"
 #include "controller/settings.hpp"
 #include "controller/state.hpp"
 
@@ -31,6 +33,7 @@ class Supervisor {
 
     const Intent& intent() const { return intent_; }
     const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
+    const GatewayKeeper& gateways() const { return gateways_; }
     const EventLog& events() const { return events_; }
     EventLog& events() { return events_; }
     Endpoint openflow_endpoint() const { return listener_->endpoint(); }
@@ -45,10 +48,14 @@ class Supervisor {
     Task<void> save_at_leisure();
     Task<void> give_memory_back();
     void publish(const Published& published);
+    /// Packets that the host's flows ask the daemon about.
+    Task<void> serve_packets(std::string host, std::shared_ptr<openflow::Session> session);
+    bool send(const std::string& host, const openflow::PacketOut& packet) const;
     RowsAgent::Wanted wanted(const topology::Host& host) const;
     void start_host(const topology::Host& host);
     void stop_host(const std::string& name);
     void note_state(const std::string& name);
+    Task<void> note_health(std::string name, HostState state);
     void refuse(const std::string& peer, const std::string& host, const std::string& text);
 
     asio::io_context& io_;
@@ -58,10 +65,13 @@ class Supervisor {
     Voice voice_;
     StateStore store_;
     Intent intent_;
+    GatewayKeeper gateways_;
+    PacketService packets_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
     std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
+    std::map<std::string, std::uint64_t> trust_;                ///< host → how often it was away
     std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
     Signal save_;
     Signal synced_; ///< a host became synced

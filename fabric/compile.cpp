@@ -1,15 +1,22 @@
 #include "fabric/compile.hpp"
 
 #include "fabric/stages.hpp"
+#include "nat/stages.hpp"
 
 namespace weft::fabric {
 namespace {
 
 void compile_host(Emit& emit) {
+    emit.meter({.id = kPuntMeter, .packets = true, .rate = kPuntRate, .burst = kPuntRate});
+    emit.meter({.id = kSampleMeter, .packets = true, .rate = kSampleRate, .burst = kSampleRate});
     classify_host(emit);
     guard_host(emit);
     respond_host(emit);
+    nat_in_host(emit);
+    route_host(emit);
+    nexthop_host(emit);
     switch_host(emit);
+    nat_out_host(emit);
     output_host(emit);
 }
 
@@ -18,9 +25,41 @@ void compile_peer(Emit& emit, const Ip& vtep) {
     guard_peer(emit, vtep);
 }
 
+void compile_watched(Emit& emit, const Ip& vtep) {
+    classify_watched(emit, vtep);
+}
+
+void compile_router(Emit& emit, const RouterView& router) {
+    route_router(emit, router);
+    nexthop_router(emit, router);
+}
+
+/// What a gateway's flows depend on beside itself.
+nat::Site site_of(const HostView& host, const nat::Gateway& gateway) {
+    const auto uplink = host.facts.uplinks.find(gateway.physnet);
+    return {.host = host.name,
+            .uplink = uplink == host.facts.uplinks.end() ? 0 : uplink->second,
+            .watched = host.facts.watched,
+            .nd_ext = host.facts.nd_ext,
+            .translating = host.translating.contains(gateway.network)};
+}
+
+void compile_gateway(Emit& emit, const nat::Gateway& gateway) {
+    const auto here = site_of(emit.host, gateway);
+    classify_gateway(emit, gateway);
+    route_gateway(emit, gateway);
+    nexthop_gateway(emit, gateway);
+    nat::respond_gateway(emit, gateway, here);
+    nat::nat_in_gateway(emit, gateway, here);
+    nat::nexthop_gateway(emit, gateway, here);
+    nat::nat_out_gateway(emit, gateway, here);
+}
+
 /// The network as a whole. Reads which ports are local and which hosts share it, nothing of a single port's.
 void compile_network(Emit& emit, const NetworkView& network) {
     classify_network(emit, network.core);
+    respond_network(emit, network.core);
+    nexthop_network(emit, network.core);
     switch_network(emit, network);
     output_network(emit, network.core);
 }
@@ -31,14 +70,32 @@ void compile_attachment(Emit& emit, const NetworkCore& network, const Attachment
     classify_attachment(emit, network, attachment);
     guard_attachment(emit, network, attachment);
     respond_attachment(emit, network, attachment);
+    nexthop_attachment(emit, network, attachment);
     switch_attachment(emit, network, attachment);
+    nat_out_attachment(emit, network, attachment);
     output_attachment(emit, attachment);
+}
+
+/// A network that only routers lead to from here.
+void compile_reached(Emit& emit, const NetworkView& network) {
+    nexthop_network(emit, network.core);
 }
 
 void compile_all(Emit& emit) {
     compile_host(emit);
     for (const auto& vtep : emit.host.peers)
         compile_peer(emit, vtep);
+    for (const auto& vtep : emit.host.watched)
+        compile_watched(emit, vtep);
+    for (const auto& [_, router] : emit.host.routers)
+        compile_router(emit, *router);
+    for (const auto& [_, gateway] : emit.host.gateways)
+        compile_gateway(emit, *gateway);
+    for (const auto& [_, network] : emit.host.reached) {
+        compile_reached(emit, *network);
+        for (const auto& [port, attachment] : network->bound)
+            nexthop_attachment(emit, network->core, *attachment);
+    }
     for (const auto& [_, network] : emit.host.networks) {
         compile_network(emit, *network);
         for (const auto& [port, attachment] : network->bound)
@@ -66,23 +123,43 @@ void merge_walk(const Map& before, const Map& after, Changed changed) {
 }
 
 /// The units of a network on one host that differ, compiled both ways.
-void compile_changed(Emit& before, Emit& after, const NetworkPtr& was, const NetworkPtr& is) {
-    if (was) compile_network(before, *was);
-    if (is) compile_network(after, *is);
+template <class Network, class Member>
+void compile_changed(Emit& before, Emit& after, const NetworkPtr& was, const NetworkPtr& is, Network compile_view,
+                     Member compile_member) {
+    if (was) compile_view(before, *was);
+    if (is) compile_view(after, *is);
     static const std::map<std::string, AttachmentPtr> kNone;
     const auto& members_before = was ? was->bound : kNone;
     const auto& members_after = is ? is->bound : kNone;
     if (was && is && was->core == is->core) {
         merge_walk(members_before, members_after, [&](const AttachmentPtr& b, const AttachmentPtr& a) {
-            if (b) compile_attachment(before, was->core, *b);
-            if (a) compile_attachment(after, is->core, *a);
+            if (b) compile_member(before, was->core, *b);
+            if (a) compile_member(after, is->core, *a);
         });
         return;
     }
     for (const auto& [_, member] : members_before)
-        compile_attachment(before, was->core, *member);
+        compile_member(before, was->core, *member);
     for (const auto& [_, member] : members_after)
-        compile_attachment(after, is->core, *member);
+        compile_member(after, is->core, *member);
+}
+
+/// Units that are the parts of a set: those in one of the two only.
+template <class Set, class Unit>
+void compile_difference(Emit& before, Emit& after, const Set& was, const Set& is, Unit compile_unit) {
+    for (const auto& part : was)
+        if (!is.contains(part)) compile_unit(before, part);
+    for (const auto& part : is)
+        if (!was.contains(part)) compile_unit(after, part);
+}
+
+/// Units that are the values of a map.
+template <class Map, class Unit>
+void compile_differing(Emit& before, Emit& after, const Map& was, const Map& is, Unit compile_unit) {
+    merge_walk(was, is, [&](const auto& b, const auto& a) {
+        if (b) compile_unit(before, *b);
+        if (a) compile_unit(after, *a);
+    });
 }
 
 HostPtr host_of(const World& world, const std::string& name) {
@@ -105,19 +182,24 @@ SwitchDelta delta(const World& before, const World& after, const std::string& ho
     const auto was = host_of(before, host);
     const auto is = host_of(after, host);
     if (was == is) return {};
-    // A host's own facts (ofports, capabilities, VTEP) are in all of its flows, and change as good as never.
-    if (!was || !is || was->facts != is->facts) return diff(compile(before, host), compile(after, host));
+    // A host's own facts (ofports, capabilities, VTEP, role) are in all of its flows, and change as good as never.
+    if (!was || !is || was->facts != is->facts || was->translating != is->translating)
+        return diff(compile(before, host), compile(after, host));
 
     SwitchState state_before;
     SwitchState state_after;
     Emit emit_before(state_before, *was);
     Emit emit_after(state_after, *is);
-    for (const auto& vtep : was->peers)
-        if (!is->peers.contains(vtep)) compile_peer(emit_before, vtep);
-    for (const auto& vtep : is->peers)
-        if (!was->peers.contains(vtep)) compile_peer(emit_after, vtep);
-    merge_walk(was->networks, is->networks,
-               [&](const NetworkPtr& b, const NetworkPtr& a) { compile_changed(emit_before, emit_after, b, a); });
+    compile_difference(emit_before, emit_after, was->peers, is->peers, compile_peer);
+    compile_difference(emit_before, emit_after, was->watched, is->watched, compile_watched);
+    compile_differing(emit_before, emit_after, was->routers, is->routers, compile_router);
+    compile_differing(emit_before, emit_after, was->gateways, is->gateways, compile_gateway);
+    merge_walk(was->networks, is->networks, [&](const NetworkPtr& b, const NetworkPtr& a) {
+        compile_changed(emit_before, emit_after, b, a, compile_network, compile_attachment);
+    });
+    merge_walk(was->reached, is->reached, [&](const NetworkPtr& b, const NetworkPtr& a) {
+        compile_changed(emit_before, emit_after, b, a, compile_reached, nexthop_attachment);
+    });
     return diff(state_before, state_after);
 }
 

@@ -1,43 +1,20 @@
 // Emit: where the stages put the flows of one unit. A unit is a host and one object on it; its flows are a pure
 // function of what the stage functions read.
 #pragma once
-#include "fabric/registers.hpp"
 #include "fabric/world.hpp"
-#include "openflow/flow.hpp"
-#include "pipeline/cookie.hpp"
-
-#include <vector>
+#include "pipeline/fields.hpp"
+#include "pipeline/punt.hpp"
+#include "pipeline/sink.hpp"
 
 namespace weft::fabric {
 
-/// The flows, groups and meters of one host, or of some of its units.
-struct SwitchState {
-    std::vector<of::Flow> flows;
-    std::vector<of::GroupEntry> groups;
-    std::vector<of::MeterEntry> meters;
-    bool operator==(const SwitchState&) const = default;
-};
+using namespace pipeline; // stages speak of nothing else
 
-class Emit {
+class Emit : public Sink {
   public:
-    Emit(SwitchState& out, const HostView& at) : host(at), out_(out) {}
-
-    void flow(pipeline::Stage stage, std::uint16_t priority, pipeline::Owner owner, of::Match match,
-              of::Actions actions) {
-        out_.flows.push_back(
-            {pipeline::table_of(stage), priority, pipeline::cookie(owner), std::move(match), std::move(actions)});
-    }
-    void drop(pipeline::Stage stage, std::uint16_t priority, pipeline::Owner owner, pipeline::Reason reason,
-              of::Match match) {
-        owner.reason = reason;
-        flow(stage, priority, owner, std::move(match), {});
-    }
-    void group(of::GroupEntry entry) { out_.groups.push_back(std::move(entry)); }
+    Emit(SwitchState& out, const HostView& at) : Sink(out), host(at) {}
 
     const HostView& host; ///< the host that the flows are for
-
-  private:
-    SwitchState& out_;
 };
 
 inline pipeline::Owner owner_of(const HostView& host) {

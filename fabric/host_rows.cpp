@@ -18,10 +18,42 @@ std::string value_of(const ovsdb::StringMap& map, std::string_view key) {
     return found == map.end() ? std::string() : found->second;
 }
 
+/// Ports are named by the address they lead to, as far as 15 characters allow.
+std::string watch_name(const Ip& vtep) {
+    const auto number = vtep.is_v4() ? vtep.v4() : static_cast<std::uint32_t>(content_hash(vtep.to_string()));
+    return fmt::format("weft-{}{:08x}", vtep.is_v4() ? "b" : "6", number);
+}
+
+constexpr std::string_view kBfdInterval = "300"; // ms; three missed are the end (ovs-vswitchd.conf.db(5), bfd)
+
+ovsdb::DesiredPort watch_port(const topology::Host& host, const Ip& vtep, bool withdrawn) {
+    ovsdb::DesiredPort port;
+    port.name = watch_name(vtep);
+    port.type = "vxlan";
+    port.options = {{"remote_ip", vtep.to_string()}, {"key", "flow"}, {"local_ip", host.vtep->to_string()}};
+    port.bfd = {{"enable", "true"}, {"min_rx", std::string(kBfdInterval)}, {"min_tx", std::string(kBfdInterval)}};
+    if (withdrawn) port.bfd.emplace("cpath_down", "true");
+    port.external_ids = {{std::string(ovsdb::kRoleKey), "bfd"}, {std::string(ovsdb::kPeerKey), vtep.to_string()}};
+    return port;
+}
+
+void observe_watched(const ovsdb::Interface& interface, Observation& seen) {
+    const auto vtep = Ip::parse(value_of(interface.external_ids, ovsdb::kPeerKey));
+    if (!vtep || ofport_of(interface) == 0) return;
+    seen.facts.watched.emplace(*vtep, ofport_of(interface));
+    // A session that has never been up says nothing of the other end (bfd_status:flap_count).
+    const bool forwards = value_of(interface.bfd_status, "forwarding") == "true";
+    const auto flaps = value_of(interface.bfd_status, "flap_count");
+    if (forwards || (!flaps.empty() && flaps != "0")) seen.reachable.emplace(*vtep, forwards);
+}
+
 void observe_own(const ovsdb::Interface& interface, Observation& seen) {
-    if (value_of(interface.external_ids, ovsdb::kRoleKey) == "vxlan") seen.facts.vxlan_ofport = ofport_of(interface);
+    const auto role = value_of(interface.external_ids, ovsdb::kRoleKey);
+    if (role == "vxlan") seen.facts.vxlan_ofport = ofport_of(interface);
+    if (role == "bfd") observe_watched(interface, seen);
     const auto physnet = value_of(interface.external_ids, ovsdb::kUplinkKey);
     if (!physnet.empty() && ofport_of(interface) != 0) seen.facts.uplinks.emplace(physnet, ofport_of(interface));
+    if (!physnet.empty() && interface.link_state == "down") seen.dead_links.insert(physnet);
     if (interface.error)
         seen.troubles.push_back(
             fmt::format("Open vSwitch could not make port {}: {}", interface.name, *interface.error));
@@ -33,13 +65,13 @@ std::uint64_t datapath_id(const std::string& host) {
     return object_id(Kind::host, host).value;
 }
 
-ovsdb::DesiredRows desired_rows(const topology::Host& host, const std::vector<std::string>& controllers) {
+ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& context) {
     ovsdb::DesiredRows rows;
     rows.owner_mark = host.name;
     rows.bridge.name = host.bridge;
     rows.bridge.datapath_type = type_of(host);
     rows.bridge.datapath_id = fmt::format("{:016x}", datapath_id(host.name));
-    rows.bridge.controllers = controllers;
+    rows.bridge.controllers = context.controllers;
     if (host.vtep) {
         ovsdb::DesiredPort vxlan;
         vxlan.name = ovsdb::kVxlanPort;
@@ -47,6 +79,10 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const std::vector<st
         vxlan.options = {{"remote_ip", "flow"}, {"key", "flow"}, {"local_ip", host.vtep->to_string()}};
         vxlan.external_ids = {{std::string(ovsdb::kRoleKey), "vxlan"}};
         rows.ports.emplace(vxlan.name, std::move(vxlan));
+        for (const auto& vtep : context.watched) {
+            auto port = watch_port(host, vtep, context.withdrawn);
+            rows.ports.emplace(port.name, std::move(port));
+        }
     }
     rows.uplinks = host.uplinks;
     return rows;

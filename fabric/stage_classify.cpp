@@ -5,10 +5,6 @@
 
 namespace weft::fabric {
 
-using pipeline::Reason;
-using pipeline::Stage;
-using pipeline::WayIn;
-
 namespace {
 
 enum Priority : std::uint16_t { kMiss = 0, kPortMiss = 10, kKnown = 100, kDoubleTag = 200 };
@@ -23,6 +19,7 @@ of::Actions enter(const NetworkCore& network, WayIn way, bool tagged) {
     if (tagged) actions.emplace_back(of::PopVlan{});
     actions.emplace_back(load(kNetwork, network.id.value));
     actions.emplace_back(load(way));
+    if (network.routed && way == WayIn::local) actions.emplace_back(load(kRouter, network.routed->router.value));
     return actions;
 }
 
@@ -66,6 +63,21 @@ void classify_peer(Emit& emit, const Ip& vtep) {
                   .set(kWayIn, 0)
                   .set(vtep.is_v6() ? of::Field::tun_ipv6_src : of::Field::tun_src, of::bits(vtep)),
               {load(WayIn::tunnel), of::Resubmit{pipeline::table_of(Stage::classify)}});
+}
+
+// What a peer sends from its flow-based port arrives on the point-to-point port that is there for BFD.
+void classify_watched(Emit& emit, const Ip& vtep) {
+    const auto port = emit.host.facts.watched.find(vtep);
+    if (port == emit.host.facts.watched.end()) return;
+    emit.flow(Stage::classify, kKnown, owner_of(emit.host), of::Match().in_port(port->second).set(kWayIn, 0),
+              {load(WayIn::tunnel), of::Resubmit{pipeline::table_of(Stage::classify)}});
+}
+
+void classify_gateway(Emit& emit, const nat::Gateway& gateway) {
+    if (!gateway.rank(emit.host.name)) return;
+    emit.flow(Stage::classify, kKnown, {Kind::gateway, gateway.id, {}},
+              from_tunnel().set(of::Field::tun_id, gateway.numbers.vni),
+              {load(kNetwork, gateway.id.value), go_to(Stage::nat_out)});
 }
 
 void classify_network(Emit& emit, const NetworkCore& network) {

@@ -10,9 +10,6 @@
 
 namespace weft::fabric {
 
-using pipeline::Reason;
-using pipeline::Stage;
-
 namespace {
 
 enum Priority : std::uint16_t {

@@ -3,10 +3,6 @@
 
 namespace weft::fabric {
 
-using pipeline::Reason;
-using pipeline::Stage;
-using pipeline::WayOut;
-
 namespace {
 
 enum Priority : std::uint16_t { kMiss = 0, kKnown = 100 };

@@ -7,11 +7,6 @@
 
 namespace weft::fabric {
 
-using pipeline::Reason;
-using pipeline::Stage;
-using pipeline::WayIn;
-using pipeline::WayOut;
-
 namespace {
 
 enum Priority : std::uint16_t {
@@ -100,17 +95,22 @@ void switch_network(Emit& emit, const NetworkView& view) {
     emit.flow(Stage::switching, kFloodFromLocal, owner, from_local(here().multicast(true)), std::move(to_all));
 }
 
+of::Actions way_to(const Emit& emit, const NetworkCore& network, const Attachment& attachment) {
+    if (is_local(emit, attachment))
+        return {load(kDestination, attachment.id.value), forget_in_port(), go_to(Stage::filter_in)};
+    if (network.kind != topology::NetworkKind::vxlan || !attachment.vtep) return {};
+    auto actions = to_vtep(network, *attachment.vtep);
+    actions.emplace_back(forget_in_port());
+    actions.emplace_back(go_to(Stage::filter_in));
+    return actions;
+}
+
 void switch_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {
-    const auto match = of::Match().metadata(network.id.value).eth_dst(attachment.mac);
-    if (is_local(emit, attachment)) {
-        emit.flow(Stage::switching, kKnown, owner_of(attachment), match,
-                  {load(kDestination, attachment.id.value), forget_in_port(), go_to(Stage::filter_in)});
-    } else if (network.kind == topology::NetworkKind::vxlan && attachment.vtep) {
-        auto actions = to_vtep(network, *attachment.vtep);
-        actions.emplace_back(forget_in_port());
-        actions.emplace_back(go_to(Stage::filter_in));
-        emit.flow(Stage::switching, kKnown, owner_of(attachment), from_local(match), std::move(actions));
-    }
+    auto way = way_to(emit, network, attachment);
+    if (way.empty()) return;
+    auto match = of::Match().metadata(network.id.value).eth_dst(attachment.mac);
+    emit.flow(Stage::switching, kKnown, owner_of(attachment),
+              is_local(emit, attachment) ? std::move(match) : from_local(std::move(match)), std::move(way));
 }
 
 } // namespace weft::fabric

@@ -20,7 +20,26 @@ typename Map::mapped_type find_or_null(const Map& map, const std::string& key) {
     return found == map.end() ? typename Map::mapped_type{} : found->second;
 }
 
-NetworkCore core_of(const topology::Network& network, const topology::Allocations& allocations) {
+/// 06: is locally administered and unicast; ports have 0a:, gateways 0e:.
+constexpr std::uint64_t kRouterMacs = 0x06'0000'0000'00;
+
+/// What the topology says of routers and gateways, by network.
+struct Roles {
+    std::map<std::string, const topology::Router*> router; ///< of a network
+    std::map<std::string, std::set<Ip>> nexthops;          ///< by public network
+    explicit Roles(const topology::Topology& topology) {
+        for (const auto& [_, entry] : topology.routers)
+            for (const auto& network : entry.networks)
+                router.emplace(network, &entry);
+        for (const auto& [_, gateway] : topology.gateways)
+            for (const auto& ip : {gateway.nexthop, gateway.nexthop6}) {
+                auto& of_network = nexthops[gateway.network];
+                if (ip) of_network.insert(*ip);
+            }
+    }
+};
+
+NetworkCore core_of(const topology::Network& network, const topology::Allocations& allocations, const Roles& roles) {
     NetworkCore core;
     core.name = network.name;
     core.id = object_id(Kind::network, network.name);
@@ -29,7 +48,16 @@ NetworkCore core_of(const topology::Network& network, const topology::Allocation
     if (const auto vni = allocations.vnis.find(network.name); vni != allocations.vnis.end()) core.vni = vni->second;
     core.vlan = network.vlan.value_or(0);
     core.physnet = network.physnet;
+    core.mtu = network.mtu;
     core.addressed = network.subnet || network.subnet6;
+    if (const auto found = roles.nexthops.find(network.name); found != roles.nexthops.end()) {
+        core.has_gateways = true;
+        core.nexthops = found->second;
+    }
+    if (const auto router = roles.router.find(network.name); router != roles.router.end()) {
+        const auto& name = router->second->name;
+        core.routed = {object_id(Kind::router, name), router_mac(name), network.gateway, network.gateway6};
+    }
     return core;
 }
 
@@ -92,9 +120,9 @@ std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs,
 }
 
 NetworkPtr build_network(const topology::Network& network, const std::vector<Attachment>& members, const Inputs& inputs,
-                         const NetworkPtr& previous) {
+                         const Roles& roles, const NetworkPtr& previous) {
     NetworkView view;
-    view.core = core_of(network, inputs.allocations);
+    view.core = core_of(network, inputs.allocations, roles);
     for (const auto& member : members) {
         const auto before = previous ? find_or_null(previous->bound, member.port) : AttachmentPtr{};
         view.bound.emplace(member.port, shared_or_new(member, before));
@@ -103,24 +131,178 @@ NetworkPtr build_network(const topology::Network& network, const std::vector<Att
     return shared_or_new(std::move(view), previous);
 }
 
-HostPtr build_host(const std::string& name, const World& world, const Inputs& inputs, const HostPtr& previous,
-                   const std::map<std::string, std::vector<NetworkPtr>>& present) {
-    HostView view;
-    view.name = name;
-    view.id = object_id(Kind::host, name);
-    if (const auto facts = inputs.facts.find(name); facts != inputs.facts.end()) view.facts = facts->second;
-    if (const auto networks = present.find(name); networks != present.end())
-        for (const auto& network : networks->second)
-            view.networks.emplace(network->core.name, network);
-    for (const auto& [_, network] : view.networks) {
-        if (network->core.kind != topology::NetworkKind::vxlan) continue;
-        for (const auto& [host, vtep] : network->hosts)
-            if (host != name && vtep && world.topology->hosts.contains(host)) view.peers.insert(*vtep);
+RouterView router_of(const topology::Router& router, const topology::Topology& topology) {
+    RouterView view;
+    view.name = router.name;
+    view.id = object_id(Kind::router, router.name);
+    view.mac = router_mac(router.name);
+    for (const auto& name : router.networks) {
+        const auto& network = topology.networks.at(name);
+        view.legs.push_back({name, object_id(Kind::network, name), network.subnet, network.subnet6, network.gateway,
+                             network.gateway6, network.mtu});
+        view.largest_mtu = std::max(view.largest_mtu, network.mtu);
     }
-    return shared_or_new(std::move(view), previous);
+    for (const auto& route : router.routes) {
+        const auto leg = std::ranges::find_if(view.legs, [&](const Leg& at) {
+            return (at.subnet && at.subnet->contains(route.via)) || (at.subnet6 && at.subnet6->contains(route.via));
+        });
+        if (leg == view.legs.end()) continue; // validation says so
+        view.routes.push_back({route.prefix, route.via, static_cast<std::size_t>(leg - view.legs.begin())});
+    }
+    if (const auto gateway = topology.gateways.find(router.gateway); gateway != topology.gateways.end()) {
+        view.gateway = object_id(Kind::gateway, router.gateway);
+        view.gateway_has_ip4 = gateway->second.address.has_value();
+        view.gateway_has_ip6 = gateway->second.address6.has_value();
+        view.largest_mtu = std::max(view.largest_mtu, topology.networks.at(gateway->second.network).mtu);
+    }
+    return view;
 }
 
+std::optional<Ip> vtep_of(const Inputs& inputs, const std::string& host) {
+    const auto facts = inputs.facts.find(host);
+    return facts == inputs.facts.end() ? std::nullopt : facts->second.vtep;
+}
+
+bool has_uplink(const Inputs& inputs, const std::string& host, const std::string& physnet) {
+    const auto facts = inputs.facts.find(host);
+    return facts != inputs.facts.end() && facts->second.uplinks.contains(physnet);
+}
+
+/// The MAC of a gateway's next hop: a port's, or what was heard.
+std::optional<Mac> mac_of(const Inputs& inputs, const std::string& network, const std::optional<Ip>& ip) {
+    if (!ip) return std::nullopt;
+    if (const auto heard = inputs.neighbours.find({network, *ip}); heard != inputs.neighbours.end())
+        return heard->second;
+    for (const auto& [key, addresses] : inputs.allocations.attachments)
+        if (key.network == network && (addresses.ip == ip || addresses.ip6 == ip)) return addresses.mac;
+    return std::nullopt;
+}
+
+/// `previous` where the topology and the allocations are still what it was made of.
+nat::Gateway gateway_of(const topology::Gateway& gateway, const Inputs& inputs, const nat::GatewayPtr& previous) {
+    auto view = previous ? *previous : nat::make_gateway({*inputs.topology, inputs.allocations}, gateway);
+    view.candidates.clear();
+    for (const auto& host : gateway.hosts)
+        view.candidates.push_back({host, vtep_of(inputs, host), !inputs.out_of_service.contains(host)});
+    view.nexthop_mac = mac_of(inputs, gateway.network, gateway.nexthop);
+    view.nexthop6_mac = mac_of(inputs, gateway.network, gateway.nexthop6);
+    for (auto& floating : view.floating_ips) {
+        const auto& wanted = inputs.topology->floating_ips.at(floating.address);
+        const auto bound = inputs.bindings.find(floating.port);
+        const bool at_port = wanted.distributed && bound != inputs.bindings.end() && view.nexthop_mac &&
+                             has_uplink(inputs, bound->second.host, view.physnet);
+        floating.host = at_port ? bound->second.host : "";
+    }
+    return view;
+}
+
+/// The hosts that send to each other for a router: those with a port in its networks, and its gateway's candidates.
+using Spans = std::map<std::string, std::set<std::string>>;
+
+Spans spans_of(const World& world) {
+    Spans spans;
+    for (const auto& [name, router] : world.topology->routers) {
+        auto& span = spans[name];
+        for (const auto& network : router.networks)
+            for (const auto& [host, _] : world.networks.at(network)->hosts)
+                span.insert(host);
+        if (const auto gateway = world.gateways.find(router.gateway); gateway != world.gateways.end())
+            for (const auto& candidate : gateway->second->candidates)
+                span.insert(candidate.host);
+    }
+    return spans;
+}
+
+class HostBuilder {
+  public:
+    HostBuilder(const World& world, const Inputs& inputs, const Spans& spans, std::string name)
+        : world_(world), inputs_(inputs), spans_(spans) {
+        view_.name = std::move(name);
+        view_.id = object_id(Kind::host, view_.name);
+        if (const auto facts = inputs.facts.find(view_.name); facts != inputs.facts.end()) view_.facts = facts->second;
+    }
+
+    HostView build(const std::vector<NetworkPtr>& present) {
+        for (const auto& network : present)
+            view_.networks.emplace(network->core.name, network);
+        add_routers();
+        add_gateways();
+        for (const auto& [_, network] : view_.networks)
+            if (network->core.kind == topology::NetworkKind::vxlan)
+                for (const auto& [host, _] : network->hosts)
+                    add_host(view_.peers, host);
+        for (const auto& [router, _] : view_.routers)
+            for (const auto& host : spans_.at(router))
+                add_host(view_.peers, host);
+        return std::move(view_);
+    }
+
+  private:
+    void add_host(std::set<Ip>& to, const std::string& host) {
+        if (host == view_.name || !world_.topology->hosts.contains(host)) return;
+        const auto vtep = vtep_of(inputs_, host);
+        if (vtep && vtep != view_.facts.vtep) to.insert(*vtep);
+    }
+
+    void add_routers() {
+        for (const auto& [name, span] : spans_)
+            if (span.contains(view_.name)) view_.routers.emplace(name, world_.routers.at(name));
+        for (const auto& [_, router] : view_.routers)
+            for (const auto& leg : router->legs)
+                if (!view_.networks.contains(leg.network))
+                    view_.reached.emplace(leg.network, world_.networks.at(leg.network));
+    }
+
+    void add_gateways() {
+        std::set<std::string> shared; // public networks where this host may be active
+        for (const auto& [name, gateway] : world_.gateways) {
+            const bool candidate = gateway->rank(view_.name).has_value();
+            if (candidate) shared.insert(gateway->network);
+            for (const auto& router : gateway->routers) {
+                if (!view_.routers.contains(router.router)) continue;
+                view_.gateways.emplace(name, gateway);
+                for (const auto& other : gateway->candidates)
+                    add_host(view_.watched, other.host);
+                if (candidate)
+                    for (const auto& host : spans_.at(router.router))
+                        add_host(view_.watched, host);
+            }
+        }
+        for (const auto& [name, gateway] : world_.gateways)
+            if (shared.contains(gateway->network) || translates(*gateway)) view_.gateways.emplace(name, gateway);
+        for (const auto& [_, gateway] : view_.gateways) {
+            if (!gateway->rank(view_.name) && !translates(*gateway)) continue;
+            view_.translating.insert(gateway->network);
+            view_.networks.emplace(gateway->network, world_.networks.at(gateway->network));
+            view_.reached.erase(gateway->network);
+        }
+    }
+
+    bool translates(const nat::Gateway& gateway) const {
+        return std::ranges::any_of(gateway.floating_ips, [&](const auto& f) { return f.host == view_.name; });
+    }
+
+    const World& world_;
+    const Inputs& inputs_;
+    const Spans& spans_;
+    HostView view_;
+};
+
 } // namespace
+
+Mac router_mac(std::string_view router) {
+    return Mac::from_u64(kRouterMacs | (object_id(Kind::router, router).value & 0xff'ffff'ffff));
+}
+
+std::vector<Ip> Routed::addresses() const {
+    std::vector<Ip> all;
+    if (gateway) all.push_back(*gateway);
+    if (gateway6) {
+        all.push_back(*gateway6);
+        all.push_back(Ip::link_local(mac));
+    }
+    return all;
+}
 
 bool NetworkView::operator==(const NetworkView& other) const {
     return core == other.core && hosts == other.hosts && bound == other.bound;
@@ -145,6 +327,7 @@ WorldPtr build(const Inputs& inputs, const WorldPtr& previous, const Touched& to
                 for (const auto& [name, _] : view->networks)
                     reach.networks.insert(name);
 
+    const Roles roles(*inputs.topology);
     const auto members = attachments(inputs, reach);
     std::map<std::string, std::vector<NetworkPtr>> present;
     for (const auto& [name, network] : inputs.topology->networks) {
@@ -153,15 +336,27 @@ WorldPtr build(const Inputs& inputs, const WorldPtr& previous, const Touched& to
         if (!before || reach.all || reach.networks.contains(name)) {
             static const std::vector<Attachment> kNone;
             const auto found = members.find(name);
-            view = build_network(network, found == members.end() ? kNone : found->second, inputs, before);
+            view = build_network(network, found == members.end() ? kNone : found->second, inputs, roles, before);
         }
         world->networks.emplace(name, view);
         for (const auto& [host, _] : view->hosts)
             present[host].push_back(view);
     }
+    for (const auto& [name, router] : inputs.topology->routers) {
+        const auto before = previous ? find_or_null(previous->routers, name) : RouterPtr{};
+        world->routers.emplace(name, before && !reach.all ? before
+                                                          : shared_or_new(router_of(router, *inputs.topology), before));
+    }
+    for (const auto& [name, gateway] : inputs.topology->gateways) {
+        const auto before = previous ? find_or_null(previous->gateways, name) : nat::GatewayPtr{};
+        world->gateways.emplace(
+            name, shared_or_new(gateway_of(gateway, inputs, reach.all ? nat::GatewayPtr{} : before), before));
+    }
+    const auto spans = spans_of(*world);
     for (const auto& [name, _] : inputs.topology->hosts) {
         const auto before = previous ? find_or_null(previous->hosts, name) : HostPtr{};
-        world->hosts.emplace(name, build_host(name, *world, inputs, before, present));
+        world->hosts.emplace(name,
+                             shared_or_new(HostBuilder(*world, inputs, spans, name).build(present[name]), before));
     }
     return world;
 }

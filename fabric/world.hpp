@@ -4,6 +4,7 @@
 // pointers and a change costs what it touches.
 #pragma once
 #include "base/ids.hpp"
+#include "nat/gateway.hpp"
 #include "topology/allocate.hpp"
 #include "topology/model.hpp"
 
@@ -30,9 +31,13 @@ struct HostFacts {
     std::optional<Ip> vtep;                       ///< from the topology or weftd's settings
     std::uint32_t vxlan_ofport = 0;               ///< 0: not there yet
     std::map<std::string, std::uint32_t> uplinks; ///< physical network → ofport
+    std::map<Ip, std::uint32_t> watched;          ///< other host's VTEP → ofport of the BFD session with it
     bool nd_ext = false;                          ///< Datapath.capabilities: ND options can be rewritten
     bool operator==(const HostFacts&) const = default;
 };
+
+/// Who answered for an address of a physical network: (network, address) → MAC.
+using Neighbours = std::map<std::pair<std::string, Ip>, Mac>;
 
 /// One port in one network, with all that any host needs to know of it.
 struct Attachment {
@@ -51,6 +56,16 @@ struct Attachment {
 };
 using AttachmentPtr = std::shared_ptr<const Attachment>;
 
+/// A network's router, as the network sees it.
+struct Routed {
+    ObjectId router;
+    Mac mac;
+    std::optional<Ip> gateway, gateway6; ///< the router's addresses here
+    bool operator==(const Routed&) const = default;
+    /// All of them, its link-local one included where the network has IPv6.
+    std::vector<Ip> addresses() const;
+};
+
 /// What all flows of a network share.
 struct NetworkCore {
     std::string name;
@@ -60,7 +75,11 @@ struct NetworkCore {
     std::uint32_t vni = 0;
     std::uint16_t vlan = 0;
     std::string physnet;
+    std::uint16_t mtu = 1500;
     bool addressed = false; ///< has a subnet of either family: port security knows addresses
+    std::optional<Routed> routed;
+    bool has_gateways = false; ///< it is the public network of gateways
+    std::set<Ip> nexthops;     ///< of these
     bool operator==(const NetworkCore&) const = default;
     bool physical() const { return kind == topology::NetworkKind::vlan || kind == topology::NetworkKind::flat; }
 };
@@ -74,13 +93,56 @@ struct NetworkView {
 };
 using NetworkPtr = std::shared_ptr<const NetworkView>;
 
+/// A router's place in a network.
+struct Leg {
+    std::string network;
+    ObjectId network_id;
+    std::optional<Prefix> subnet, subnet6;
+    std::optional<Ip> gateway, gateway6;
+    std::uint16_t mtu = 1500;
+    bool operator==(const Leg&) const = default;
+};
+
+struct StaticRoute {
+    Prefix prefix;
+    Ip via;
+    std::size_t leg = 0; ///< the network that `via` is in
+    bool operator==(const StaticRoute&) const = default;
+};
+
+struct RouterView {
+    std::string name;
+    ObjectId id;
+    Mac mac; ///< the same in all its networks and on every host
+    std::vector<Leg> legs;
+    std::vector<StaticRoute> routes;
+    std::optional<ObjectId> gateway;
+    bool gateway_has_ip4 = false, gateway_has_ip6 = false;
+    std::uint16_t largest_mtu = 0; ///< of its networks and its gateway's
+    bool operator==(const RouterView&) const = default;
+};
+using RouterPtr = std::shared_ptr<const RouterView>;
+
+/// A router's MAC. 06: is locally administered.
+Mac router_mac(std::string_view router);
+
 struct HostView {
     std::string name;
     ObjectId id;
     HostFacts facts;
-    std::map<std::string, NetworkPtr> networks; ///< present here: a bound port of theirs is plugged in on this host
-    /// VTEPs of the other hosts that share a vxlan network with this one. VXLAN from anyone else is dropped.
+    /// Present here: a bound port of theirs is plugged in on this host, or it is a gateway's public network.
+    std::map<std::string, NetworkPtr> networks;
+    /// Not present, but a router leads there from a network that is.
+    std::map<std::string, NetworkPtr> reached;
+    std::map<std::string, RouterPtr> routers; ///< of networks present here, or of gateways that may be active here
+    std::map<std::string, nat::GatewayPtr> gateways; ///< of those routers, and what shares their public networks
+    /// The public networks where it may translate: is a candidate, or has a distributed floating IP's port.
+    std::set<std::string> translating;
+    /// VTEPs of the other hosts that share a vxlan network or a router with this one. VXLAN from anyone else is
+    /// dropped.
     std::set<Ip> peers;
+    /// Of these the ones that a BFD session runs with: this host or they may be active for a gateway.
+    std::set<Ip> watched;
     bool operator==(const HostView&) const = default;
 };
 using HostPtr = std::shared_ptr<const HostView>;
@@ -88,6 +150,8 @@ using HostPtr = std::shared_ptr<const HostView>;
 struct World {
     std::shared_ptr<const topology::Topology> topology;
     std::map<std::string, NetworkPtr> networks;
+    std::map<std::string, RouterPtr> routers;
+    std::map<std::string, nat::GatewayPtr> gateways;
     std::map<std::string, HostPtr> hosts;
 };
 using WorldPtr = std::shared_ptr<const World>;
@@ -97,6 +161,8 @@ struct Inputs {
     const topology::Allocations& allocations;
     const Bindings& bindings;
     const std::map<std::string, HostFacts>& facts; ///< by host name
+    const Neighbours& neighbours;
+    const std::set<std::string>& out_of_service; ///< hosts that gateways' traffic keeps away from
 };
 
 /// Which networks a change can have touched; `all` where that is not known.

@@ -130,4 +130,8 @@ inline Move move_field(Field source, Field target) {
     return {source, 0, target, 0, static_cast<std::uint16_t>(width_of(source))};
 }
 
+inline void append(Actions& actions, const Actions& more) {
+    actions.insert(actions.end(), more.begin(), more.end());
+}
+
 } // namespace weft::openflow

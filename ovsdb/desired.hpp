@@ -10,7 +10,8 @@ namespace weft::ovsdb {
 inline constexpr std::string_view kMark = "weft";             ///< the key in external_ids that makes a row weft's
 inline constexpr std::string_view kKeyPrefix = "weft-";       ///< of every other key weft writes
 inline constexpr std::string_view kUplinkKey = "weft-uplink"; ///< on an uplink's interface: the physnet
-inline constexpr std::string_view kRoleKey = "weft-role";     ///< on an interface: "vxlan"
+inline constexpr std::string_view kRoleKey = "weft-role";     ///< on an interface: "vxlan", "bfd"
+inline constexpr std::string_view kPeerKey = "weft-peer";     ///< on a "bfd" interface: the other end's VTEP
 inline constexpr std::string_view kVxlanPort = "weft-vxlan";
 
 /// The integration bridge. Made with fail_mode=secure, in-band control off and its controllers at once.

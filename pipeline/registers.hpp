@@ -1,13 +1,16 @@
-// What the registers hold, at every stage. Names only: the OVS field behind each is in fabric/registers.hpp, because
-// this room knows no OpenFlow library.
+// What the registers hold, at every stage. The OVS field behind each is in pipeline/fields.hpp.
 //
-//   metadata      network the packet is in (48-bit id)
+//   metadata      network the packet is in (48-bit id); between nexthop and nat_out the gateway it goes to
 //   xreg0         source attachment: a port in a network (48-bit id); 0 from the wire or a tunnel
 //   xreg1         destination attachment; 0 while unknown, or when it leaves by a tunnel or an uplink
 //   reg4          way in (WayIn); 0 before classify has decided
 //   reg5          way out (WayOut)
 //   reg6          guard's own: 1 once a neighbour discovery message's link-layer option has been checked
 //   reg7          respond's own: 1 while a solicitation is being made an advertisement
+//   xreg4         router whose routes hold for the packet (48-bit id); out of nat_in the gateway itself
+//   reg10         how far a gateway is with the packet (Nat)
+//   reg11         bit 0: larger than the next network's MTU
+//   xxreg3        next hop; an IPv4 one in its first 32 bits (reg12)
 #pragma once
 #include <cstdint>
 
@@ -15,5 +18,12 @@ namespace weft::pipeline {
 
 enum class WayIn : std::uint8_t { unknown = 0, local = 1, uplink = 2, tunnel = 3 };
 enum class WayOut : std::uint8_t { local = 0, uplink = 1, tunnel = 2 };
+
+enum class Nat : std::uint8_t {
+    none = 0,
+    active = 1,      ///< this host is the gateway's active one
+    translating = 2, ///< out of ct(): must show a translation now
+    outside = 3,     ///< has its public source; looks for its way on the public network
+};
 
 } // namespace weft::pipeline

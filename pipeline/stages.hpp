@@ -41,17 +41,17 @@ inline constexpr std::array kStages{
     StageInfo{Stage::guard, "guard", true, "source MAC, IP, ARP and ND; no DHCP server, no RA, nothing to a VTEP"},
     StageInfo{Stage::respond, "respond", true, "ARP and ND for bound ports answered in the switch"},
     StageInfo{Stage::filter_out, "filter_out", false, "the source network's ACL, egress entries"},
-    StageInfo{Stage::nat_in, "nat_in", false, "to a public address active here: translated"},
+    StageInfo{Stage::nat_in, "nat_in", true, "to a public address active here: translated"},
     StageInfo{Stage::track, "track", false, "connection tracking in the router's zone"},
     StageInfo{Stage::state, "state", false, "invalid dropped; established under the policy in force passes"},
     StageInfo{Stage::egress_groups, "egress_groups", false, "the sender's security groups"},
-    StageInfo{Stage::route, "route", false, "longest prefix"},
-    StageInfo{Stage::nexthop, "nexthop", false, "MACs, TTL, MTU, next network"},
+    StageInfo{Stage::route, "route", true, "longest prefix"},
+    StageInfo{Stage::nexthop, "nexthop", true, "MACs, TTL, MTU, next network"},
     StageInfo{Stage::switching, "switch", true, "network and MAC: local port, VTEP or uplink; broadcast: groups"},
     StageInfo{Stage::filter_in, "filter_in", false, "the destination network's ACL, ingress entries"},
     StageInfo{Stage::ingress_groups, "ingress_groups", false, "the receiver's security groups"},
     StageInfo{Stage::commit, "commit", false, "connection committed in the router's zone"},
-    StageInfo{Stage::nat_out, "nat_out", false, "at a gateway: translated"},
+    StageInfo{Stage::nat_out, "nat_out", true, "at a gateway: translated"},
     StageInfo{Stage::output, "output", true, "port, VLAN tag, uplink or tunnel"},
     StageInfo{Stage::egress_rules, "egress_rules", false, "one security group's egress rules"},
     StageInfo{Stage::ingress_rules, "ingress_rules", false, "one security group's ingress rules"},
@@ -68,10 +68,12 @@ constexpr const StageInfo& info(Stage stage) {
     return kStages.front();
 }
 
-/// The stage itself if it is live, else the next one that is.
+/// The stage itself if it is live, else the next one that is. Only what goes to a gateway visits nat_out, and says so:
+/// all else passes it by.
 constexpr Stage live_from(Stage stage) {
     for (const auto& entry : kStages)
-        if (entry.live && entry.stage >= stage) return entry.stage;
+        if (entry.live && entry.stage >= stage && (entry.stage != Stage::nat_out || stage == Stage::nat_out))
+            return entry.stage;
     return Stage::output;
 }
 

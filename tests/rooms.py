@@ -9,7 +9,7 @@ ALLOWED = {
     "topology": {"base"},
     "openflow": {"base"},
     "ovsdb": {"base"},
-    "pipeline": {"base"},
+    "pipeline": {"base", "openflow"},
     "nat": {"base", "topology", "openflow", "pipeline"},
     "fabric": {"base", "topology", "openflow", "ovsdb", "pipeline", "nat"},
     "virt": {"base", "topology"},

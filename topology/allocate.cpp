@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint32_t kFirstVni = 4096;
 constexpr std::uint32_t kLastVni = 0xff'ffff;
+constexpr std::uint16_t kLastZone = 0xffff;
 
 Problem problem(Severity severity, Origin where, std::string text, std::string remedy) {
     return {severity, std::move(where), std::move(text), std::move(remedy), {}};
@@ -46,6 +47,38 @@ void allocate_vnis(const Topology& topology, const Allocations& previous, Alloca
             continue;
         }
         vnis.emplace(name, next++);
+    }
+}
+
+/// Transit VNIs keep out of the way of the networks' ones, which come first.
+void allocate_gateways(const Topology& topology, const Allocations& previous, Allocated& result) {
+    auto& gateways = result.allocations.gateways;
+    std::set<std::uint32_t> vnis;
+    std::set<std::uint16_t> zones;
+    for (const auto& [_, vni] : result.allocations.vnis)
+        vnis.insert(vni);
+    for (const auto& [name, numbers] : previous.gateways) {
+        if (!topology.gateways.contains(name)) continue;
+        auto& kept = gateways[name];
+        if (numbers.vni >= 1 && numbers.vni <= kLastVni && vnis.insert(numbers.vni).second) kept.vni = numbers.vni;
+        if (numbers.zone >= 1 && zones.insert(numbers.zone).second) kept.zone = numbers.zone;
+    }
+    auto vni = kLastVni;
+    std::uint16_t zone = 1;
+    for (const auto& [name, gateway] : topology.gateways) {
+        auto& numbers = gateways[name];
+        while (numbers.vni == 0 && vni > 0) {
+            if (vnis.insert(vni).second) numbers.vni = vni;
+            --vni;
+        }
+        while (numbers.zone == 0 && zone < kLastZone) {
+            if (zones.insert(zone).second) numbers.zone = zone;
+            ++zone;
+        }
+        if (numbers.vni == 0 || numbers.zone == 0)
+            result.problems.push_back(problem(Severity::error, gateway.origin,
+                                              fmt::format("no VNI or zone is left for gateway '{}'", name),
+                                              "remove gateways or networks"));
     }
 }
 
@@ -200,6 +233,7 @@ void derive_ip6(std::vector<Seat>& seats, const Topology& topology, std::vector<
 Allocated allocate(const Topology& topology, const Allocations& previous, const ObservedMacs& observed) {
     Allocated result;
     allocate_vnis(topology, previous, result);
+    allocate_gateways(topology, previous, result);
     const auto macs = allocate_macs(topology, previous, observed, result.problems);
     std::vector<Seat> seats;
     for (const auto& [name, port] : topology.ports) {

@@ -24,8 +24,16 @@ struct AttachmentAddresses {
     bool operator==(const AttachmentAddresses&) const = default;
 };
 
+/// What a gateway is known by on every host.
+struct GatewayNumbers {
+    std::uint32_t vni = 0;  ///< of its transit: what its routers' hosts send it (docs/pipeline.md)
+    std::uint16_t zone = 0; ///< of its connections, 1..65535
+    bool operator==(const GatewayNumbers&) const = default;
+};
+
 struct Allocations {
     std::map<std::string, std::uint32_t> vnis; ///< every vxlan network, explicit ones included
+    std::map<std::string, GatewayNumbers> gateways;
     std::map<AttachmentKey, AttachmentAddresses> attachments;
     bool operator==(const Allocations&) const = default;
 };
@@ -39,9 +47,10 @@ struct Allocated {
 using ObservedMacs = std::map<std::string, Mac>;
 
 /// Pure: the same inputs give the same result; previous allocations win over fresh ones, explicit values over both.
-/// Fresh VNIs count up from 4096; a fresh port MAC is derived from the port's name. Addresses follow
-/// docs/topology.md: from dhcp.range, else the subnet, never network, broadcast, gateway, SNAT, floating or reserved.
-/// A port with neither `mac` nor an observed one has a derived MAC, so that it can be programmed before it appears.
+/// Fresh VNIs count up from 4096, those of gateways down from the highest; a fresh port MAC is derived from the port's
+/// name. Addresses follow docs/topology.md: from dhcp.range, else the subnet, never network, broadcast, gateway, SNAT,
+/// floating or reserved. A port with neither `mac` nor an observed one has a derived MAC, so that it can be programmed
+/// before it appears.
 Allocated allocate(const Topology& topology, const Allocations& previous, const ObservedMacs& observed);
 
 } // namespace weft::topology

@@ -4,10 +4,22 @@
 
 namespace weft::topology {
 
-std::uint32_t group_number(std::string_view network) {
-    const auto id = object_id(Kind::network, network).value;
+namespace {
+
+std::uint32_t fold(ObjectId object) {
+    const auto id = object.value;
     const auto number = static_cast<std::uint32_t>((id ^ (id >> 24)) & 0xff'ffff);
     return number == 0 ? 1 : number;
+}
+
+} // namespace
+
+std::uint32_t group_number(std::string_view network) {
+    return fold(object_id(Kind::network, network));
+}
+
+std::uint32_t gateway_group_number(std::string_view gateway) {
+    return fold(object_id(Kind::gateway, gateway));
 }
 
 } // namespace weft::topology

@@ -9,4 +9,7 @@ namespace weft::topology {
 /// with the same number are a validation error.
 std::uint32_t group_number(std::string_view network);
 
+/// The same for a gateway's fast-failover groups, from the same numbers.
+std::uint32_t gateway_group_number(std::string_view gateway);
+
 } // namespace weft::topology

@@ -3,6 +3,8 @@
 #include "topology/rules.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <map>
 #include <tuple>
 
 namespace weft::topology {
@@ -63,6 +65,20 @@ void check_numbers(const Map& objects, std::string_view kind, Number number, Fin
     }
 }
 
+/// Groups of networks and of gateways are numbered alike.
+void check_gateway_numbers(const Topology& topology, Findings& findings) {
+    std::map<std::uint32_t, std::string> taken;
+    for (const auto& [name, _] : topology.networks)
+        taken.emplace(group_number(name), fmt::format("network '{}'", name));
+    for (const auto& [name, gateway] : topology.gateways) {
+        const auto [holder, fresh] = taken.emplace(gateway_group_number(name), fmt::format("gateway '{}'", name));
+        if (!fresh)
+            findings.error(gateway.origin,
+                           fmt::format("gateway '{}' gets the same number on the switches as {}", name, holder->second),
+                           "rename one of them");
+    }
+}
+
 } // namespace
 
 void check_ids(const Topology& topology, Findings& findings) {
@@ -80,6 +96,7 @@ void check_ids(const Topology& topology, Findings& findings) {
     check(Kind::security_group, topology.security_groups);
     check(Kind::qos, topology.qos);
     check_numbers(topology.networks, "network", group_number, findings);
+    check_gateway_numbers(topology, findings);
 }
 
 std::vector<Problem> validate(const Topology& topology) {

@@ -23,12 +23,26 @@ Fixture plugged() {
     return fixture;
 }
 
+/// kRouted, all plugged in, the next hop known.
+Fixture routed() {
+    Fixture fixture(kRouted);
+    fixture.bind("a", "kvm1", 10);
+    fixture.bind("b", "kvm3", 10);
+    fixture.bind("c", "kvm2", 11);
+    fixture.bind("f", "kvm2", 12);
+    fixture.bind("p", "kvm1", 11);
+    fixture.neighbours[{"public", *Ip::parse("203.0.113.1")}] = *Mac::parse("52:54:00:00:01:01");
+    return fixture;
+}
+
 std::string text_of(const SwitchState& state) {
     std::vector<std::string> lines;
     for (const auto& flow : state.flows)
         lines.push_back(fmt::format("{:02} {}", flow.table, openflow::to_string(flow)));
     for (const auto& group : state.groups)
         lines.push_back("group " + openflow::to_string(group));
+    for (const auto& meter : state.meters)
+        lines.push_back("meter " + openflow::to_string(meter));
     std::ranges::sort(lines);
     std::string text;
     for (const auto& line : lines)
@@ -51,21 +65,35 @@ TEST(Compile, FlowsOfAHostAreAsRecorded) {
         expect_golden(std::string(host) + ".flows", text_of(compile(*world, host)));
 }
 
+TEST(Compile, FlowsOfARoutedFabricAreAsRecorded) {
+    const auto world = routed().world();
+    for (const auto* host : {"kvm1", "kvm2", "kvm3"})
+        expect_golden(std::string(host) + ".routed.flows", text_of(compile(*world, host)));
+}
+
 TEST(Compile, IsDeterministic) {
     EXPECT_EQ(compile(*plugged().world(), "kvm1"), compile(*plugged().world(), "kvm1"));
 }
 
-TEST(Compile, EveryFlowIsWellFormedAndOwned) {
-    const auto world = plugged().world();
-    for (const auto& [host, _] : world->hosts) {
-        const auto state = compile(*world, host);
+void expect_well_formed(const World& world) {
+    for (const auto& [host, _] : world.hosts) {
+        const auto state = compile(world, host);
         Installed::of(state);
+        for (const auto& group : state.groups) {
+            const auto checked = openflow::check(group);
+            EXPECT_TRUE(checked) << openflow::to_string(group) << ": " << checked.error().text;
+        }
         for (const auto& flow : state.flows) {
             const auto checked = openflow::check(flow);
             EXPECT_TRUE(checked) << openflow::to_string(flow) << ": " << checked.error().text;
             EXPECT_TRUE(pipeline::owner_of(flow.cookie)) << openflow::to_string(flow);
         }
     }
+}
+
+TEST(Compile, EveryFlowIsWellFormedAndOwned) {
+    expect_well_formed(*plugged().world());
+    expect_well_formed(*routed().world());
 }
 
 TEST(Compile, EveryLiveStageEndsInADropThatSaysWhyUnlessItPassesAll) {
@@ -77,7 +105,9 @@ TEST(Compile, EveryLiveStageEndsInADropThatSaysWhyUnlessItPassesAll) {
         });
         ASSERT_NE(last, state.flows.end()) << stage.name << " has no last flow";
         const bool drop = last->actions.empty();
-        EXPECT_EQ(drop, stage.stage != pipeline::Stage::respond) << stage.name;
+        using enum pipeline::Stage;
+        const bool passes = stage.stage == respond || stage.stage == nat_in || stage.stage == route;
+        EXPECT_EQ(drop, !passes) << stage.name;
     }
     for (const auto& flow : state.flows) {
         const auto owner = pipeline::owner_of(flow.cookie);

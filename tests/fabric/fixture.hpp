@@ -15,6 +15,8 @@ struct Fixture {
     topology::Allocations allocations;
     Bindings bindings;
     std::map<std::string, HostFacts> facts;
+    Neighbours neighbours;
+    std::set<std::string> out_of_service;
 
     explicit Fixture(const std::string& toml) {
         auto parsed = topology::parse({{"test.toml", toml}});
@@ -28,6 +30,8 @@ struct Fixture {
             std::uint32_t ofport = 2;
             for (const auto& [physnet, _] : host.uplinks)
                 fact.uplinks.emplace(physnet, ofport++);
+            for (const auto& [other, peer] : topology->hosts)
+                if (other != name && peer.vtep) fact.watched.emplace(*peer.vtep, ofport++);
             facts.emplace(name, std::move(fact));
         }
     }
@@ -35,7 +39,7 @@ struct Fixture {
     void bind(const std::string& port, const std::string& host, std::uint32_t ofport) {
         bindings[port] = {host, "tap-" + port, ofport};
     }
-    Inputs inputs() const { return {topology, allocations, bindings, facts}; }
+    Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service}; }
     WorldPtr world() const { return build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}}); }
 };
 
@@ -44,6 +48,18 @@ struct Installed {
     std::map<std::string, openflow::Flow> flows;
     std::map<std::uint32_t, openflow::GroupEntry> groups;
     bool operator==(const Installed&) const = default;
+
+    /// The first key that the two do not hold alike.
+    std::string difference(const Installed& other) const {
+        for (const auto* both : {this, &other})
+            for (const auto& [key, flow] : both->flows) {
+                const auto& one = both == this ? other : *this;
+                const auto found = one.flows.find(key);
+                if (found == one.flows.end()) return key + (both == this ? " (too much)" : " (lacks)");
+                if (found->second != flow) return key + ": " + openflow::to_string(flow);
+            }
+        return groups == other.groups ? "" : "groups";
+    }
 
     static std::string key(const openflow::Flow& flow) {
         return std::to_string(flow.table) + "/" + std::to_string(flow.priority) + "/" + openflow::to_string(flow.match);
@@ -144,6 +160,82 @@ network = "cell"
 mac = "52:54:00:00:00:0f"
 ip = "10.9.0.2"
 port_security = false
+)";
+
+/// kThreeHosts with two routers that share a public network: one gateway with SNAT, a floating IP at the gateway, one
+/// at its port's host and forwards; one that translates nothing.
+inline const std::string kRouted = std::string(kThreeHosts) + R"(
+[[network]]
+name = "public"
+kind = "vlan"
+vlan = 40
+physnet = "physnet1"
+subnet = "203.0.113.0/24"
+subnet6 = "2001:db8:1::/64"
+[[network]]
+name = "far"
+kind = "vxlan"
+vni = 5003
+mtu = 1400
+subnet = "10.0.3.0/24"
+subnet6 = "fd00:3::/64"
+[[router]]
+name = "main"
+networks = ["blue", "far"]
+gateway = "igw"
+routes = [ { prefix = "192.168.50.0/24", via = "10.0.3.11" } ]
+[[router]]
+name = "plain"
+networks = ["red"]
+gateway = "bare"
+[[gateway]]
+name = "igw"
+network = "public"
+address = "203.0.113.2"
+address6 = "2001:db8:1::2"
+nexthop = "203.0.113.1"
+nexthop6 = "2001:db8:1::1"
+hosts = ["kvm1", "kvm2"]
+snat = ["203.0.113.2", "203.0.113.8-203.0.113.11"]
+[[gateway]]
+name = "bare"
+network = "public"
+address = "203.0.113.3"
+nexthop = "203.0.113.1"
+hosts = ["kvm2"]
+snat = []
+[[floating_ip]]
+address = "203.0.113.20"
+port = "a"
+gateway = "igw"
+[[floating_ip]]
+address = "203.0.113.21"
+port = "f"
+gateway = "igw"
+distributed = true
+[[port_forward]]
+gateway = "igw"
+address = "203.0.113.2"
+protocol = "tcp"
+ports = "8000-8002"
+to = "b:80-82"
+[[port_forward]]
+gateway = "bare"
+address = "203.0.113.3"
+protocol = "udp"
+ports = "53"
+to = "c:53"
+[[port]]
+name = "f"
+network = "far"
+mac = "52:54:00:00:00:10"
+ip = "10.0.3.11"
+ip6 = "fd00:3::11"
+[[port]]
+name = "p"
+network = "public"
+mac = "52:54:00:00:00:11"
+ip = "203.0.113.50"
 )";
 
 } // namespace weft::fabric

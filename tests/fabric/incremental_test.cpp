@@ -9,12 +9,15 @@ namespace weft::fabric {
 namespace {
 
 const std::vector<std::string> kHosts{"kvm1", "kvm2", "kvm3"};
-const std::vector<std::string> kPorts{"a", "b", "c", "t", "o", "r"};
+const std::vector<std::string> kPorts{"a", "b", "c", "t", "o", "r", "f", "p"};
 
 /// One random thing that happens to a fabric; returns what it touched.
 Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
     Touched touched;
-    const auto port = *rc::gen::elementOf(kPorts);
+    std::vector<std::string> ports;
+    for (const auto& name : kPorts)
+        if (fixture.topology->ports.count(name) > 0) ports.push_back(name);
+    const auto port = *rc::gen::elementOf(ports);
     const auto host = *rc::gen::elementOf(kHosts);
     const auto touch = [&] {
         for (auto& network : networks_of(fixture.topology->ports.at(port)))
@@ -52,8 +55,40 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
     return touched;
 }
 
-RC_GTEST_PROP(Delta, AppliedToWhatIsInstalledGivesWhatAFullCompileGives, ()) {
-    Fixture fixture(kThreeHosts);
+/// The same for what only routers and gateways depend on.
+Touched happen_outside(Fixture& fixture) {
+    Touched touched;
+    const auto host = *rc::gen::elementOf(kHosts);
+    switch (*rc::gen::inRange(0, 5)) {
+    case 0:
+        if (!fixture.out_of_service.erase(host)) fixture.out_of_service.insert(host);
+        break;
+    case 1:
+        fixture.neighbours[{"public", *Ip::parse("203.0.113.1")}] =
+            Mac::from_u64(0x5254'0000'0100 + *rc::gen::inRange<std::uint64_t>(0, 3));
+        break;
+    case 2:
+        fixture.facts[host].watched.clear();
+        touched.hosts.insert(host);
+        break;
+    case 3: {
+        auto edited = *fixture.topology;
+        edited.floating_ips.erase(*Ip::parse("203.0.113.20"));
+        edited.gateways.at("igw").snat.resize(*rc::gen::inRange<std::size_t>(0, 2));
+        edited.routers.at("plain").gateway = *rc::gen::element<std::string>("bare", "");
+        fixture.topology = std::make_shared<const topology::Topology>(std::move(edited));
+        touched.all = true;
+        break;
+    }
+    default:
+        fixture.facts[host].uplinks.erase("physnet1");
+        touched.hosts.insert(host);
+        break;
+    }
+    return touched;
+}
+
+void check_deltas(Fixture fixture, bool outside) {
     std::uint32_t next_ofport = 10;
     auto world = fixture.world();
     std::map<std::string, Installed> installed;
@@ -61,14 +96,25 @@ RC_GTEST_PROP(Delta, AppliedToWhatIsInstalledGivesWhatAFullCompileGives, ()) {
         installed[host] = Installed::of(compile(*world, host));
     const auto steps = *rc::gen::inRange(1, 25);
     for (int step = 0; step < steps; ++step) {
-        const auto touched = happen(fixture, next_ofport);
+        const auto touched =
+            outside && *rc::gen::inRange(0, 2) == 0 ? happen_outside(fixture) : happen(fixture, next_ofport);
         const auto next = build(fixture.inputs(), world, touched);
         for (const auto& host : kHosts) {
             installed[host].apply(delta(*world, *next, host));
-            RC_ASSERT(installed[host] == Installed::of(compile(*fixture.world(), host)));
+            const auto full = Installed::of(compile(*fixture.world(), host));
+            RC_LOG() << host << " differs in " << installed[host].difference(full) << "\n";
+            RC_ASSERT(installed[host] == full);
         }
         world = next;
     }
+}
+
+RC_GTEST_PROP(Delta, AppliedToWhatIsInstalledGivesWhatAFullCompileGives, ()) {
+    check_deltas(Fixture(kThreeHosts), false);
+}
+
+RC_GTEST_PROP(Delta, AppliedToARoutedFabricGivesWhatAFullCompileGives, ()) {
+    check_deltas(Fixture(kRouted), true);
 }
 
 TEST(Delta, OfAWorldWithItselfIsEmptyAndSharesEveryPart) {

@@ -4,7 +4,7 @@
 #include "pipeline/registers.hpp"
 #include "pipeline/stages.hpp"
 
-namespace weft::fabric {
+namespace weft::pipeline {
 
 namespace of = openflow;
 
@@ -15,22 +15,34 @@ inline constexpr of::Field kWayIn = of::Field::reg4;
 inline constexpr of::Field kWayOut = of::Field::reg5;
 inline constexpr of::Field kNdChecked = of::Field::reg6;
 inline constexpr of::Field kAnswering = of::Field::reg7;
+inline constexpr of::Field kRouter = of::Field::xreg4;
+inline constexpr of::Field kNat = of::Field::reg10;
+inline constexpr of::Field kTooBig = of::Field::reg11;
+inline constexpr of::Field kNexthop4 = of::Field::reg12;
+inline constexpr of::Field kNexthop6 = of::Field::xxreg3;
 
 inline of::SetField load(of::Field field, std::uint64_t value) {
     return of::set_field(field, value);
 }
-inline of::SetField load(pipeline::WayIn way) {
+inline of::SetField load(WayIn way) {
     return load(kWayIn, static_cast<std::uint64_t>(way));
 }
-inline of::SetField load(pipeline::WayOut way) {
+inline of::SetField load(WayOut way) {
     return load(kWayOut, static_cast<std::uint64_t>(way));
 }
-
-inline of::GotoTable go_to(pipeline::Stage stage) {
-    return {pipeline::table_of(pipeline::live_from(stage))};
+inline of::SetField load(Nat step) {
+    return load(kNat, static_cast<std::uint64_t>(step));
 }
-inline of::GotoTable go_on_after(pipeline::Stage stage) {
-    return {pipeline::table_of(pipeline::after(stage))};
+
+inline of::GotoTable go_to(Stage stage) {
+    return {table_of(live_from(stage))};
+}
+inline of::GotoTable go_on_after(Stage stage) {
+    return {table_of(after(stage))};
+}
+/// To a stage behind or the same one, which goto_table cannot reach, or out of a group's bucket.
+inline of::Resubmit again_to(Stage stage) {
+    return {table_of(live_from(stage))};
 }
 
 /// OVS never sends a packet out of the port it came in by; a unicast may have to (two sub-networks of one trunk port).
@@ -38,4 +50,4 @@ inline of::SetField forget_in_port() {
     return of::set_field(of::Field::in_port, 0);
 }
 
-} // namespace weft::fabric
+} // namespace weft::pipeline

@@ -1,0 +1,195 @@
+#include "controller/packet_service.hpp"
+
+#include "controller/frames.hpp"
+#include "controller/icmp.hpp"
+#include "pipeline/cookie.hpp"
+#include "pipeline/punt.hpp"
+
+#include <fmt/format.h>
+
+namespace weft::controller {
+namespace {
+
+using namespace pipeline;
+using namespace std::chrono_literals;
+
+/// The same exhaustion is told again after so long.
+constexpr auto kSayAgain = 60s;
+constexpr std::size_t kEthernet = 14;
+
+std::uint64_t value_of(const openflow::PacketIn& packet, of::Field field) {
+    const auto* found = packet.metadata.find(field);
+    return found == nullptr ? 0 : static_cast<std::uint64_t>(found->value);
+}
+
+/// A 64-bit register is reported as its halves, or whole.
+std::uint64_t value_of(const openflow::PacketIn& packet, of::Field whole, of::Field high, of::Field low) {
+    if (packet.metadata.find(whole) != nullptr) return value_of(packet, whole);
+    return value_of(packet, high) << 32 | value_of(packet, low);
+}
+
+std::uint64_t source_of(const openflow::PacketIn& packet) {
+    return value_of(packet, kSource, of::Field::reg0, of::Field::reg1);
+}
+std::uint64_t router_of(const openflow::PacketIn& packet) {
+    return value_of(packet, kRouter, of::Field::reg8, of::Field::reg9);
+}
+
+bool is_ip6(const openflow::Bytes& frame) {
+    return frame.size() > kEthernet && frame[12] == std::byte{0x86} && frame[13] == std::byte{0xdd};
+}
+
+Mac mac_at(const openflow::Bytes& frame, std::size_t offset) {
+    Mac mac;
+    if (frame.size() >= offset + 6)
+        for (std::size_t i = 0; i < 6; ++i)
+            mac.bytes[i] = static_cast<std::uint8_t>(frame[offset + i]);
+    return mac;
+}
+
+/// A network that is known on the host, by its id in a register.
+const fabric::NetworkView* network_of(const fabric::HostView& host, std::uint64_t id) {
+    for (const auto* networks : {&host.networks, &host.reached})
+        for (const auto& [_, network] : *networks)
+            if (network->core.id.value == id) return network.get();
+    return nullptr;
+}
+
+/// The network of a local port that sent the packet.
+const fabric::NetworkView* network_of_source(const fabric::HostView& host, std::uint64_t attachment) {
+    for (const auto& [_, network] : host.networks)
+        for (const auto& [port, member] : network->bound)
+            if (member->id.value == attachment) return network.get();
+    return nullptr;
+}
+
+const nat::Gateway* gateway_of(const fabric::HostView& host, std::uint64_t id) {
+    for (const auto& [_, gateway] : host.gateways)
+        if (gateway->id.value == id) return gateway.get();
+    return nullptr;
+}
+
+IcmpError error_of(Punt what) {
+    switch (what) {
+    case Punt::ttl_expired:
+        return IcmpError::ttl_expired;
+    case Punt::no_neighbour:
+        return IcmpError::host_unreachable;
+    case Punt::port_unreachable:
+        return IcmpError::port_unreachable;
+    case Punt::too_big:
+        return IcmpError::too_big;
+    default:
+        return IcmpError::no_route;
+    }
+}
+
+/// The packet again where it was punted, its registers as they were: a fragment of it goes the way it would have gone.
+openflow::PacketOut resumed(const openflow::PacketIn& packet, Frame frame) {
+    openflow::PacketOut out{std::move(frame), of::ofport::kController, {}};
+    const auto is_register = [](of::Field field) {
+        return field == kNetwork || (field >= of::Field::reg0 && field <= of::Field::xxreg3);
+    };
+    for (const auto& field : packet.metadata.fields())
+        if (is_register(field.field) && field.field != kTooBig)
+            out.actions.emplace_back(of::SetField{field.field, field.value, field.mask});
+    out.actions.emplace_back(of::Resubmit{packet.table});
+    return out;
+}
+
+std::vector<openflow::PacketOut> error(const openflow::PacketIn& packet, const fabric::HostView& host, Punt what) {
+    const auto* next = network_of(host, value_of(packet, kNetwork));
+    const std::uint16_t mtu = next == nullptr ? 0 : next->core.mtu;
+    if (what == Punt::too_big && may_fragment(packet.packet)) {
+        std::vector<openflow::PacketOut> fragments;
+        for (auto& frame : fragment(packet.packet, mtu))
+            fragments.push_back(resumed(packet, std::move(frame)));
+        return fragments;
+    }
+    const bool ip6 = is_ip6(packet.packet);
+    const auto source = source_of(packet);
+    const auto* from = source != 0 ? network_of_source(host, source) : next;
+    if (from == nullptr || !from->core.routed) return {};
+    const auto& leg = *from->core.routed;
+    const auto& address = ip6 ? leg.gateway6 : leg.gateway;
+    if (!address) return {};
+    auto message = icmp_error(packet.packet, error_of(what), {*address, leg.mac, mac_at(packet.packet, 6)}, mtu);
+    if (!message) return {};
+    openflow::PacketOut out{std::move(*message), of::ofport::kController, {}};
+    if (source != 0) {
+        out.actions = {load(kNetwork, from->core.id.value), load(kDestination, source), again_to(Stage::output)};
+        return {std::move(out)};
+    }
+    const auto* gateway = gateway_of(host, router_of(packet));
+    if (gateway == nullptr) return {};
+    // To somebody outside: the gateway's zone makes the quoted packet, and the source, what was sent there.
+    out.actions = {load(kNetwork, gateway->id.value), load(kRouter, gateway->id.value), load(Nat::translating)};
+    if (ip6 || gateway->snat.empty())
+        out.actions = {load(kNetwork, gateway->network_id.value),
+                       load(kRouter, gateway->id.value),
+                       load(Nat::outside),
+                       load(WayIn::local),
+                       of::set_field(of::Field::eth_src, gateway->mac),
+                       again_to(Stage::nat_out)};
+    else
+        out.actions.emplace_back(
+            of::Ct{.zone = gateway->numbers.zone, .table = table_of(Stage::nat_out), .nat = of::Nat{}});
+    return {std::move(out)};
+}
+
+/// A neighbour solicitation for an address of weft's on a datapath that cannot answer by itself.
+std::vector<openflow::PacketOut> advertisement(const openflow::PacketIn& packet, const fabric::HostView& host) {
+    const auto target = solicited_target(packet.packet);
+    const auto asker = neighbour_claim(packet.packet);
+    const auto* network = network_of(host, value_of(packet, kNetwork));
+    if (!target || !asker || network == nullptr) return {};
+    std::optional<Mac> mac;
+    if (network->core.routed)
+        for (const auto& ip : network->core.routed->addresses())
+            if (ip == *target) mac = network->core.routed->mac;
+    for (const auto& [_, gateway] : host.gateways)
+        if (gateway->network == network->core.name && gateway->address6 == target) mac = gateway->mac;
+    if (!mac) return {};
+    openflow::PacketOut out{neighbour_advertisement(*mac, *target, asker->ip, asker->mac, true, true),
+                            of::ofport::kController,
+                            {load(kNetwork, network->core.id.value)}};
+    if (const auto source = source_of(packet); source != 0)
+        out.actions.emplace_back(load(kDestination, source));
+    else
+        out.actions.emplace_back(load(WayOut::uplink));
+    out.actions.emplace_back(again_to(Stage::output));
+    return {std::move(out)};
+}
+
+} // namespace
+
+std::vector<openflow::PacketOut> PacketService::answer(const openflow::PacketIn& packet, const fabric::HostView& host) {
+    const auto what = punt_of(packet.userdata);
+    if (!what) return {};
+    switch (*what) {
+    case Punt::neighbour:
+        if (const auto* network = network_of(host, value_of(packet, kNetwork)); network != nullptr)
+            if (const auto claim = neighbour_claim(packet.packet)) heard_(network->core.name, claim->ip, claim->mac);
+        return {};
+    case Punt::solicitation:
+        return advertisement(packet, host);
+    case Punt::snat_exhausted:
+        note_exhausted(packet, host);
+        return {};
+    default:
+        return error(packet, host, *what);
+    }
+}
+
+void PacketService::note_exhausted(const openflow::PacketIn& packet, const fabric::HostView& host) {
+    const auto* gateway = gateway_of(host, router_of(packet));
+    if (gateway == nullptr) return;
+    auto& said = exhausted_[gateway->name];
+    if (said != SteadyClock::time_point{} && SteadyClock::now() - said < kSayAgain) return;
+    said = SteadyClock::now();
+    voice_.say(LogLevel::warning, "snat_exhausted", host.name, "gateway " + gateway->name,
+               "a connection found no free port of its SNAT addresses and was dropped; add addresses to snat, or close "
+               "connections");
+}
+
+} // namespace weft::controller

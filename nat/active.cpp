@@ -1,0 +1,70 @@
+#include "nat/active.hpp"
+
+#include <algorithm>
+
+namespace weft::nat {
+namespace {
+
+struct Sight {
+    bool alive = false; ///< somebody sees it
+    bool lost = false;  ///< somebody looked, and nobody sees it
+};
+
+Sight sight_of(const std::string& host, const Ip& vtep, const Health& health) {
+    Sight sight;
+    bool news = false;
+    for (const auto& [watcher, seen] : health.reachable) {
+        if (watcher == host) continue;
+        const auto found = seen.find(vtep);
+        if (found == seen.end()) continue;
+        news = true;
+        sight.alive = sight.alive || found->second;
+    }
+    sight.lost = news && !sight.alive;
+    return sight;
+}
+
+bool has_link(const std::string& host, const Gateway& gateway, const Health& health) {
+    const auto dead = health.dead_links.find(host);
+    return dead == health.dead_links.end() || !dead->second.contains(gateway.physnet);
+}
+
+/// Seen by another host; or by none that could, and by the daemon.
+bool lives(const Candidate& candidate, const Health& health) {
+    if (!candidate.vtep) return false;
+    const auto sight = sight_of(candidate.host, *candidate.vtep, health);
+    return sight.alive || (!sight.lost && !health.lost.contains(candidate.host));
+}
+
+} // namespace
+
+bool out_of_service(const std::string& host, const Ip& vtep, bool was_out, const Health& health) {
+    const auto sight = sight_of(host, vtep, health);
+    if (sight.lost) return true;
+    return was_out && !(sight.alive && health.synced.contains(host));
+}
+
+std::string active_host(const Gateway& gateway, const Health& health) {
+    const auto found = std::ranges::find_if(gateway.candidates, [&](const Candidate& candidate) {
+        return candidate.in_service && lives(candidate, health) && has_link(candidate.host, gateway, health);
+    });
+    return found == gateway.candidates.end() ? "" : found->host;
+}
+
+std::string_view state_of(const Candidate& candidate, const Gateway& gateway, const Health& health) {
+    if (!lives(candidate, health)) return "down";
+    if (!candidate.in_service) return "returning";
+    if (!has_link(candidate.host, gateway, health)) return "no uplink";
+    return candidate.host == active_host(gateway, health) ? "active" : "standby";
+}
+
+std::string sentence(const Candidate& candidate, const Gateway& gateway, const Health& health) {
+    const auto state = state_of(candidate, gateway, health);
+    if (state == "down") return candidate.host + " does not answer (BFD)";
+    if (state == "no uplink") return "the uplink of " + candidate.host + " has no link";
+    if (state == "returning") return candidate.host + " is back but not synced yet";
+    const auto active = active_host(gateway, health);
+    return state == "standby" ? active + " comes before " + candidate.host : "";
+}
+
+} // namespace weft::nat

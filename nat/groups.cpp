@@ -1,0 +1,53 @@
+#include "nat/groups.hpp"
+
+#include "pipeline/fields.hpp"
+
+namespace weft::nat {
+namespace {
+
+using namespace pipeline;
+
+const std::uint32_t* watch_of(const Candidate& candidate, const Site& here) {
+    if (!candidate.vtep || !candidate.in_service) return nullptr;
+    const auto found = here.watched.find(*candidate.vtep);
+    return found == here.watched.end() || found->second == 0 ? nullptr : &found->second;
+}
+
+} // namespace
+
+std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site& here) {
+    openflow::GroupEntry group{group_id(gateway, Gate::to_active), openflow::GroupType::fast_failover, {}};
+    for (const auto& candidate : gateway.candidates) {
+        if (candidate.host == here.host) {
+            if (here.uplink != 0 && candidate.in_service)
+                group.buckets.push_back({{again_to(Stage::nat_out)}, here.uplink});
+            continue;
+        }
+        const auto* watch = watch_of(candidate, here);
+        if (watch == nullptr) continue;
+        const auto& vtep = *candidate.vtep;
+        group.buckets.push_back(
+            {{of::set_field(of::Field::tun_id, gateway.numbers.vni),
+              of::set_field(vtep.is_v6() ? of::Field::tun_ipv6_dst : of::Field::tun_dst, of::bits(vtep)),
+              load(WayOut::tunnel), forget_in_port(), again_to(Stage::output)},
+             *watch});
+    }
+    if (group.buckets.empty()) return std::nullopt;
+    return group;
+}
+
+std::optional<openflow::GroupEntry> gate(const Gateway& gateway, const Site& here, Gate which, openflow::Actions open,
+                                         const openflow::Actions& shut) {
+    openflow::GroupEntry group{group_id(gateway, which), openflow::GroupType::fast_failover, {}};
+    for (const auto& candidate : gateway.candidates) {
+        if (candidate.host == here.host) {
+            if (!candidate.in_service) return std::nullopt;
+            group.buckets.push_back({std::move(open), here.uplink});
+            return group;
+        }
+        if (const auto* watch = watch_of(candidate, here)) group.buckets.push_back({shut, *watch});
+    }
+    return std::nullopt;
+}
+
+} // namespace weft::nat

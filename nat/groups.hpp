@@ -1,0 +1,36 @@
+// The fast-failover groups of a gateway on one host. Ids: gateway's number (24 bits) << 8 | which.
+#pragma once
+#include "nat/stages.hpp"
+#include "openflow/flow.hpp"
+
+#include <optional>
+
+namespace weft::nat {
+
+enum class Gate : std::uint8_t {
+    to_active = 0, ///< to the first live candidate, by tunnel or here
+    answers = 1,   ///< go on in respond if this host is active, else drop
+    wire = 2,      ///< go on in nat_in if this host is active, else drop
+    local = 3,     ///< go on in nat_in if this host is active, else past it
+};
+
+inline std::uint32_t group_id(const Gateway& gateway, Gate gate) {
+    return gateway.group_number << 8 | static_cast<std::uint32_t>(gate);
+}
+
+/// The select group of a router's SNAT ranges, where there are several.
+inline std::uint32_t pool_group_id(const Gateway& gateway, const Served& router) {
+    constexpr std::uint32_t kFirstPool = 4;
+    const auto position = static_cast<std::uint32_t>(&router - gateway.routers.data());
+    return gateway.group_number << 8 | ((kFirstPool + position) & 0xff);
+}
+
+/// Where routed traffic goes; nothing when no candidate can be watched.
+std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site& here);
+
+/// A gate on a candidate: `open` runs when no candidate before it lives, `shut` otherwise. A candidate that is out of
+/// service has no way to be open: nothing.
+std::optional<openflow::GroupEntry> gate(const Gateway& gateway, const Site& here, Gate which, openflow::Actions open,
+                                         const openflow::Actions& shut);
+
+} // namespace weft::nat

@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""The active gateway's host dies and comes back: how long the internet is away, with weftd and without it."""
+import time
+
+import fabric
+from fabric import FabricTest, eventually
+from traffic import EchoStream, Traffic
+
+INTERNET, SNAT, FLOATING = "198.51.100.7", "203.0.113.2", "203.0.113.20"
+AWAY = 3  # seconds at most until a standby has taken over
+FAILBACK = 1  # seconds lost at most when the first candidate takes over again
+RATE = 1000
+
+
+class Failover(Traffic, FabricTest):
+    """db2 and web2 are on kvm3, which translates nothing. igw1: kvm1 before kvm2."""
+    TOPOLOGY = fabric.ROOT / "configs/topologies/gateway.toml"
+
+    def setUp(self):
+        self.settled("kvm1")
+        self.since = self.lab.next_event()
+
+    def active(self, gateway="igw1"):
+        return next(row["active"] for row in self.lab.json("gateways") if row["name"] == gateway)
+
+    def settled(self, host):
+        eventually(lambda: self.active() == host, 20, f"igw1 on {host}")
+        eventually(lambda: self.lab.json("status")["converged"], 20, "all is converged")
+        for who, whom in (("db2", INTERNET), ("internet", FLOATING)):
+            eventually(lambda: self.lab.reaches(who, whom), 10, f"{who} → {whom}")
+
+    def told(self, host):
+        """An event of igw1 that names the host."""
+        return [event for event in self.lab.json("events")
+                if event["seq"] >= self.since and "igw1" in event["object"]
+                and host in (event["host"], *event["text"].split())]
+
+    def streams(self):
+        """Out by SNAT, and in by a floating IP; each is answered."""
+        streams = {"out": EchoStream(self.ns("db2"), self.ns("internet"), INTERNET, RATE, 7100),
+                   "in": EchoStream(self.ns("internet"), self.ns("web2"), FLOATING, RATE, 7200, source=INTERNET)}
+        for stream in streams.values():
+            self.addCleanup(stream.stop)
+        time.sleep(0.5)
+        return streams
+
+    def measured(self, what, streams):
+        """The results, which are printed."""
+        results = {name: stream.stop() for name, stream in streams.items()}
+        for name, result in results.items():
+            print(f"\n    {what}, {name}: gap {result.gap_there:.2f} s there, {result.gap_back:.2f} s and back, "
+                  f"{result.sent - result.answered} of {result.sent} unanswered ", end="", flush=True)
+        return results
+
+    def resumed(self, streams):
+        """Each stream is answered again, half a second's worth."""
+        marks = {name: stream.sent for name, stream in streams.items()}
+
+        def again():
+            return all(sum(number >= marks[name] for number in list(stream.back)) > RATE / 2
+                       for name, stream in streams.items())
+
+        eventually(again, AWAY + 2, "both streams again")
+        time.sleep(0.5)
+
+    def assert_gaps(self, results, most):
+        for name, result in results.items():
+            self.assertLess(max(result.gap_there, result.gap_back), most * fabric.SCALE, name)
+
+    def new_connections(self):
+        self.assertEqual(self.both("db2", "internet", INTERNET, 8000), SNAT)
+        self.assertEqual(self.both("internet", "web2", FLOATING, 80, source=INTERNET), INTERNET)
+        self.assertEqual(self.both("web2", "internet", INTERNET, 8000), FLOATING)
+        self.assertEqual(self.tcp("internet", "web2", SNAT, 8003, 9003, source=INTERNET), INTERNET)
+
+    def fails_over(self, fault, weftd=True):
+        """kvm1 goes, kvm2 takes over, kvm1 comes back and takes over again."""
+        self.addCleanup(self.settled, "kvm1")
+        self.addCleanup(self.lab.meet_vteps)
+        streams = self.streams()
+        if not weftd:
+            self.lab.fault("weftd", "kill")
+            time.sleep(0.5)
+        self.lab.fault("kvm1", *fault)
+        try:
+            self.resumed(streams)
+            self.assert_gaps(self.measured(f"{' '.join(fault)}{'' if weftd else ' without weftd'}", streams), AWAY)
+            self.new_connections()
+            if not weftd:
+                self.lab.start_weftd()
+            eventually(lambda: self.active() == "kvm2", 10, "kvm2 is shown as active")
+            self.assertEqual(self.active("igw2"), "kvm2")
+            if weftd:
+                eventually(lambda: self.told("kvm2"), 5, "the failover is an event")
+            streams = self.streams()
+        finally:
+            self.lab.fault("kvm1", "heal")
+        began = time.monotonic()
+        eventually(lambda: self.active() == "kvm1", 20, "kvm1 is active again")
+        print(f"\n    back on kvm1 {time.monotonic() - began:.1f} s after the heal ", end="", flush=True)
+        time.sleep(1.5)
+        results = self.measured("failing back", streams)
+        self.assert_gaps(results, FAILBACK)
+        for name, result in results.items():
+            self.assertLess((result.sent - result.answered) / RATE, FAILBACK * fabric.SCALE, name)
+        self.lab.meet_vteps()
+        self.new_connections()
+
+    def test_all_links_cut(self):
+        self.fails_over(["cut-link"])
+
+    def test_vswitchd_killed(self):
+        self.fails_over(["kill-vswitchd"])
+
+    def test_all_links_cut_without_weftd(self):
+        self.fails_over(["cut-link"], weftd=False)
+
+    def test_vswitchd_killed_without_weftd(self):
+        self.fails_over(["kill-vswitchd"], weftd=False)
+
+    def test_uplink_cut(self):
+        """The host lives, its way out does not: weftd takes it out of the candidates."""
+        self.fails_over(["cut-link", "uplink"])
+
+    def test_the_standby_dies(self):
+        """Nobody who is translated on kvm1 notices."""
+        self.addCleanup(self.settled, "kvm1")
+        self.addCleanup(self.lab.meet_vteps)
+        streams = self.streams()
+        for words in (("kill-vswitchd",), ("heal",)):
+            self.lab.fault("kvm2", *words)
+            time.sleep(2)
+        for name, result in self.measured("the standby killed and back", streams).items():
+            self.assertEqual((result.arrived, result.answered), (result.sent, result.sent), name)
+        self.assertEqual(self.active(), "kvm1")
+        self.assertFalse(self.told("kvm2"))
+
+    def test_weftd_restarted(self):
+        """A daemon that comes and goes moves no gateway and loses no packet."""
+        streams = self.streams()
+        self.lab.restart_weftd()
+        for name, result in self.measured("weftd killed and started", streams).items():
+            self.assertEqual((result.arrived, result.answered), (result.sent, result.sent), name)
+        self.assertEqual(self.active(), "kvm1")
+
+
+if __name__ == "__main__":
+    fabric.main()
