@@ -50,7 +50,7 @@ class Apply(FabricTest):
                 ("a VLAN", [("vlan = 200\nsubnet", "vlan = 201\nsubnet")], "", [("~", "network", "lab")]),
                 ("port security", [('name = "db1"', 'name = "db1"\nport_security = false')], "", [("~", "port", "db1")]),
                 ("a port more", [], NEW_PORT, [("+", "port", "app9")]),
-                ("a network more", [], '\n[[network]]\nname = "green"\nkind = "vxlan"\n', [("+", "network", "green")])):
+                ("a network more", [], '\n[[network]]\nname = "yellow"\nkind = "vxlan"\n', [("+", "network", "yellow")])):
             with self.subTest(what):
                 file, before = self.edited(*replacements, extra=extra), self.lab.sent()
                 code, plan = self.plan(file)
@@ -120,7 +120,7 @@ class Apply(FabricTest):
 
     def test_a_host_taken_away_is_cleaned(self):
         text = self.lab.text.replace('[[host]]\nname = "kvm3"\nuplinks = { physnet1 = "eth1" }\n', "", 1)
-        text = text.replace('lab_host = "kvm3"\n', "")
+        text = text.replace('lab_host = "kvm3"\n', "").replace('hosts = ["kvm1", "kvm3"]', 'hosts = ["kvm1"]')
         foreign = self.lab.exec("kvm3", "ovs-vsctl", "list-ports", "br-phy").stdout
         plugged = {name: row["interface"] for name, row in self.lab.ports().items() if row["host"] == "kvm3"}
         done = self.lab.ctl("apply", self.lab.write("two.toml", text))
@@ -164,17 +164,17 @@ class Apply(FabricTest):
         self.assertEqual({host["revision"] for host in self.lab.hosts().values()}, {self.lab.json("status")["revision"]})
 
     def test_what_is_not_served_is_said(self):
-        file = self.edited(('name = "app1"', 'name = "app1"\nsecurity_groups = ["web"]'), extra="""
+        file = self.edited(('name = "app1"', 'name = "app1"\nsecurity_groups = ["web"]\nqos = "slow"'), extra="""
 [[security_group]]
 name = "web"
 rules = [ { direction = "ingress", protocol = "icmp" } ]
-[[router]]
-name = "main"
-networks = ["blue", "office"]
+[[qos]]
+name = "slow"
+egress = { rate = "1mbit" }
 """)
         done = self.lab.ctl("apply", file)
         said = done.stdout + done.stderr
-        for kind in ("[[security_group]]", "[[router]]"):
+        for kind in ("[[security_group]]", "[[qos]]"):
             self.assertIn(f"{kind} not served yet", said)
 
 
