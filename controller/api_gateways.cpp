@@ -67,7 +67,7 @@ json::value nexthop_object(const Supervisor& supervisor, const std::string& netw
     if (!ip) return nullptr;
     return json::object{{"address", ip->to_string()},
                         {"mac", text_or_null(mac)},
-                        {"state", name_of(supervisor.gateways().nexthop(network, *ip))}};
+                        {"state", name_of(supervisor.neighbours().state(network, *ip))}};
 }
 
 json::object gateway_object(const Supervisor& supervisor, const nat::Gateway& gateway) {

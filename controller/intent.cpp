@@ -144,6 +144,10 @@ void Intent::commit(const Candidate& candidate, State state) {
             health_.lost.erase(host);
         }
     topology_ = candidate.topology;
+    std::erase_if(state_.neighbours,
+                  [this](const auto& known) { return !topology_->networks.contains(known.first.first); });
+    for (auto* hosts : {&state_.absent, &state_.out_of_service})
+        std::erase_if(*hosts, [this](const std::string& host) { return !topology_->hosts.contains(host); });
     failpoint("intent.committed");
     rebuild({.all = true, .networks = {}, .hosts = {}});
 }
@@ -158,9 +162,9 @@ std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Top
 fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
     const auto facts = facts_under(*candidate.topology);
     const auto bindings = claims_.bindings(*candidate.topology);
-    return fabric::build(
-        {candidate.topology, candidate.allocations, bindings, facts, state_.neighbours, state_.out_of_service},
-        published_.world, {.all = true, .networks = {}, .hosts = {}});
+    return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.neighbours,
+                          state_.out_of_service, state_.absent},
+                         published_.world, {.all = true, .networks = {}, .hosts = {}});
 }
 
 void Intent::observe(const std::string& host, const fabric::Observation& seen) {
@@ -197,7 +201,22 @@ void Intent::hear(const std::string& network, const Ip& ip, const Mac& mac) {
     if (known == mac) return;
     known = mac;
     dirty_ = true;
-    rebuild({});
+    rebuild({.all = false, .networks = {network}, .hosts = {}});
+}
+
+void Intent::forget(const std::string& network, const Ip& ip) {
+    if (state_.neighbours.erase({network, ip}) == 0) return;
+    dirty_ = true;
+    rebuild({.all = false, .networks = {network}, .hosts = {}});
+}
+
+void Intent::note_absent(const std::string& host, bool absent) {
+    if (absent ? !state_.absent.insert(host).second : state_.absent.erase(host) == 0) return;
+    dirty_ = true;
+    std::set<std::string> networks;
+    for (const auto& [name, network] : topology_->networks)
+        if (network.physical()) networks.insert(name);
+    rebuild({.all = false, .networks = std::move(networks), .hosts = {}});
 }
 
 bool Intent::judge_services() {
@@ -256,10 +275,10 @@ void Intent::rebuild(fabric::Touched touched) {
     tell(rebound, bindings_, bindings);
     bindings_ = std::move(bindings);
     const auto facts = facts_under(*topology_);
-    published_ = {
-        fabric::build({topology_, state_.allocations, bindings_, facts, state_.neighbours, state_.out_of_service},
-                      published_.world, touched),
-        state_.current, SteadyClock::now()};
+    published_ = {fabric::build({topology_, state_.allocations, bindings_, facts, state_.neighbours,
+                                 state_.out_of_service, state_.absent},
+                                published_.world, touched),
+                  state_.current, SteadyClock::now()};
     store_holders(rebound);
     look_at_gateways();
     publish_(published_);

@@ -52,6 +52,10 @@ class Intent {
     void note_synced(const std::string& host, bool synced);
     /// Somebody on a physical network said that it has an address.
     void hear(const std::string& network, const Ip& ip, const Mac& mac);
+    /// It does not answer any more.
+    void forget(const std::string& network, const Ip& ip);
+    /// The daemon has lost the host for a while, or has it again: whether it may be the edge of routed networks.
+    void note_absent(const std::string& host, bool absent);
 
     /// The active host of each gateway, as far as the daemon can see; empty: none.
     const std::map<std::string, std::string>& active() const { return active_; }

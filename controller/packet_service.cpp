@@ -2,6 +2,7 @@
 
 #include "controller/frames.hpp"
 #include "controller/icmp.hpp"
+#include "controller/onto_wire.hpp"
 #include "pipeline/cookie.hpp"
 #include "pipeline/punt.hpp"
 
@@ -47,6 +48,31 @@ Mac mac_at(const openflow::Bytes& frame, std::size_t offset) {
     return mac;
 }
 
+/// The address of either family at its place in the header (RFC 791, RFC 8200).
+std::optional<Ip> address_at(const openflow::Bytes& frame, std::size_t offset4, std::size_t offset6) {
+    const auto at = [&frame](std::size_t i) { return static_cast<std::uint8_t>(frame[i]); };
+    if (is_ip6(frame)) {
+        std::array<std::uint8_t, 16> bytes{};
+        const auto start = kEthernet + offset6;
+        if (frame.size() < start + bytes.size()) return std::nullopt;
+        for (std::size_t i = 0; i < bytes.size(); ++i)
+            bytes[i] = at(start + i);
+        return Ip::v6(bytes);
+    }
+    const auto start = kEthernet + offset4;
+    if (frame.size() < start + 4) return std::nullopt;
+    std::uint32_t address = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+        address = address << 8 | at(start + i);
+    return Ip::v4(address);
+}
+std::optional<Ip> source_address(const openflow::Bytes& frame) {
+    return address_at(frame, 12, 8);
+}
+std::optional<Ip> destination_address(const openflow::Bytes& frame) {
+    return address_at(frame, 16, 24);
+}
+
 /// A network that is known on the host, by its id in a register.
 const fabric::NetworkView* network_of(const fabric::HostView& host, std::uint64_t id) {
     for (const auto* networks : {&host.networks, &host.reached})
@@ -66,6 +92,30 @@ const fabric::NetworkView* network_of_source(const fabric::HostView& host, std::
 const nat::Gateway* gateway_of(const fabric::HostView& host, std::uint64_t id) {
     for (const auto& [_, gateway] : host.gateways)
         if (gateway->id.value == id) return gateway.get();
+    return nullptr;
+}
+
+/// The next hop's address, which route has put into its registers.
+std::optional<Ip> nexthop_of(const openflow::PacketIn& packet) {
+    if (!is_ip6(packet.packet)) return Ip::v4(static_cast<std::uint32_t>(value_of(packet, kNexthop4)));
+    of::Bits address = 0;
+    if (const auto* whole = packet.metadata.find(kNexthop6); whole != nullptr) address = whole->value;
+    for (const auto part : {of::Field::reg12, of::Field::reg13, of::Field::reg14, of::Field::reg15})
+        if (const auto* found = packet.metadata.find(part); found != nullptr)
+            address |= found->value << (32 * (static_cast<int>(of::Field::reg15) - static_cast<int>(part)));
+    std::array<std::uint8_t, 16> bytes{};
+    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, address >>= 8)
+        *byte = static_cast<std::uint8_t>(address & 0xff);
+    return Ip::v6(bytes);
+}
+
+/// The network on a wire that a packet came from: the router's one that has its source.
+const fabric::NetworkView* network_of_wire(const fabric::HostView& host, const openflow::PacketIn& packet) {
+    const auto source = source_address(packet.packet);
+    for (const auto& [_, network] : host.networks)
+        if (source && network->core.edge == host.name && network->core.routed->router.value == router_of(packet) &&
+            network->core.contains(*source))
+            return network.get();
     return nullptr;
 }
 
@@ -108,7 +158,8 @@ std::vector<openflow::PacketOut> error(const openflow::PacketIn& packet, const f
     }
     const bool ip6 = is_ip6(packet.packet);
     const auto source = source_of(packet);
-    const auto* from = source != 0 ? network_of_source(host, source) : next;
+    const auto* wire = source == 0 ? network_of_wire(host, packet) : nullptr;
+    const auto* from = source != 0 ? network_of_source(host, source) : wire != nullptr ? wire : next;
     if (from == nullptr || !from->core.routed) return {};
     const auto& leg = *from->core.routed;
     const auto& address = ip6 ? leg.gateway6 : leg.gateway;
@@ -120,10 +171,14 @@ std::vector<openflow::PacketOut> error(const openflow::PacketIn& packet, const f
         out.actions = {load(kNetwork, from->core.id.value), load(kDestination, source), again_to(Stage::output)};
         return {std::move(out)};
     }
+    if (wire != nullptr) return {onto_wire(wire->core.name, std::move(out.packet))};
     const auto* gateway = gateway_of(host, router_of(packet));
     if (gateway == nullptr) return {};
     // To somebody outside: the gateway's zone makes the quoted packet, and the source, what was sent there.
-    out.actions = {load(kNetwork, gateway->id.value), load(kRouter, gateway->id.value), load(Nat::translating)};
+    auto translator = gateway->id;
+    for (const auto* floating : nat::translated_by(*gateway, host.name))
+        if (floating->inside == destination_address(packet.packet)) translator = floating->id;
+    out.actions = {load(kNetwork, gateway->id.value), load(kRouter, translator.value), load(Nat::translating)};
     if (ip6 || gateway->snat.empty())
         out.actions = {load(kNetwork, gateway->network_id.value),
                        load(kRouter, gateway->id.value),
@@ -176,9 +231,20 @@ std::vector<openflow::PacketOut> PacketService::answer(const openflow::PacketIn&
     case Punt::snat_exhausted:
         note_exhausted(packet, host);
         return {};
+    case Punt::no_neighbour:
+        if (waits(packet, host)) return {};
+        [[fallthrough]];
     default:
         return error(packet, host, *what);
     }
+}
+
+bool PacketService::waits(const openflow::PacketIn& packet, const fabric::HostView& host) {
+    const auto* network = network_of(host, value_of(packet, kNetwork));
+    if (network == nullptr || network->core.edge.empty() || !host.facts.uplinks.contains(network->core.physnet))
+        return false;
+    const auto ip = nexthop_of(packet);
+    return ip && need_(network->core.name, *ip, host.name, resumed(packet, packet.packet));
 }
 
 void PacketService::note_exhausted(const openflow::PacketIn& packet, const fabric::HostView& host) {

@@ -17,17 +17,25 @@ class PacketService {
     /// Somebody on a network said that it has an address.
     using Heard = std::function<void(const std::string& network, const Ip& ip, const Mac& mac)>;
 
-    PacketService(Voice voice, Heard heard) : voice_(voice), heard_(std::move(heard)) {}
+    /// A packet needs a neighbour: keeps `again` until it is known. False: it does not answer.
+    using Need = std::function<bool(const std::string& network, const Ip& ip, const std::string& host,
+                                    openflow::PacketOut again)>;
+
+    PacketService(Voice voice, Heard heard, Need need)
+        : voice_(voice), heard_(std::move(heard)), need_(std::move(need)) {}
 
     /// What the switch of `host` shall send because of a packet it punted. Never fails: what is malformed, or no
     /// question of weft's, is passed over.
     std::vector<openflow::PacketOut> answer(const openflow::PacketIn& packet, const fabric::HostView& host);
 
   private:
+    /// True: its way is being asked for.
+    bool waits(const openflow::PacketIn& packet, const fabric::HostView& host);
     void note_exhausted(const openflow::PacketIn& packet, const fabric::HostView& host);
 
     Voice voice_;
     Heard heard_;
+    Need need_;
     std::map<std::string, SteadyClock::time_point> exhausted_; ///< gateway → when it was said last
 };
 

@@ -196,6 +196,7 @@ std::string encode(const State& state) {
         {"holders", std::move(holders)},
         {"neighbours", std::move(neighbours)},
         {"out_of_service", json::array(state.out_of_service.begin(), state.out_of_service.end())},
+        {"absent", json::array(state.absent.begin(), state.absent.end())},
     });
 }
 
@@ -228,6 +229,9 @@ Result<State> decode(std::string_view text) {
     if (object.contains("out_of_service"))
         for (const auto& host : reader.array(object, "out_of_service"))
             state.out_of_service.insert(reader.text(host, "out_of_service"));
+    if (object.contains("absent"))
+        for (const auto& host : reader.array(object, "absent"))
+            state.absent.insert(reader.text(host, "absent"));
     if (!reader.wrong().empty()) {
         return fail(ErrorKind::invalid, fmt::format("the saved state is damaged: '{}' is missing or of the wrong type; "
                                                     "restore the state directory from a backup, or empty it and apply "

@@ -18,6 +18,8 @@ constexpr Milliseconds kSaveDelay = 100ms;
 constexpr Milliseconds kSaveRetry = 5s;
 /// A host that was away stays synced for so long before gateways' traffic may come back to it.
 constexpr Milliseconds kTrust = 1s;
+/// A host that is down for so long is the edge of no routed network any more.
+constexpr Milliseconds kAbsent = 3s;
 /// No host was synced anew for so long: what that took in memory will not be needed again soon.
 constexpr Milliseconds kQuiet = 2s;
 
@@ -34,13 +36,19 @@ bool is_any_address(const std::string& address) {
 Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Log& log, EventLog& events)
     : io_(io), settings_(std::move(settings)), log_(log), events_(events), voice_{log, events}, store_(store),
       intent_(settings_, voice_, [this](const Published& published) { publish(published); }),
-      gateways_(voice_,
-                [this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); }),
-      packets_(voice_,
-               [this](const std::string& network, const Ip& ip, const Mac& mac) {
-                   gateways_.heard(network, ip);
-                   intent_.hear(network, ip, mac);
-               }),
+      announcer_([this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); }),
+      neighbours_(
+          voice_, [this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); },
+          [this](const std::string& network, const Ip& ip) { intent_.forget(network, ip); }),
+      packets_(
+          voice_,
+          [this](const std::string& network, const Ip& ip, const Mac& mac) {
+              neighbours_.heard(network, ip);
+              intent_.hear(network, ip, mac);
+          },
+          [this](const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again) {
+              return neighbours_.need(network, ip, host, std::move(again));
+          }),
       save_(io.get_executor()), synced_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
@@ -62,7 +70,8 @@ Result<> Supervisor::start() {
     asio::co_spawn(io_, accept(), asio::detached);
     asio::co_spawn(io_, save_at_leisure(), asio::detached);
     asio::co_spawn(io_, give_memory_back(), asio::detached);
-    asio::co_spawn(io_, gateways_.run(), asio::detached);
+    asio::co_spawn(io_, announcer_.run(), asio::detached);
+    asio::co_spawn(io_, neighbours_.run(), asio::detached);
     return {};
 }
 
@@ -75,7 +84,8 @@ void Supervisor::stop() {
         rows->stop();
     if (intent_.dirty())
         if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
-    gateways_.stop();
+    announcer_.stop();
+    neighbours_.stop();
     save_.raise();
     synced_.raise();
 }
@@ -162,7 +172,8 @@ void Supervisor::publish(const Published& published) {
     failpoint("supervisor.publishing");
     for (const auto& [_, agent] : hosts_)
         agent.flows->publish(published);
-    gateways_.publish(published.world, intent_.active());
+    announcer_.publish(*published.world, intent_.active());
+    neighbours_.publish(published.world, intent_.active());
     if (intent_.dirty()) save_.raise();
 }
 
@@ -293,15 +304,20 @@ Task<void> Supervisor::note_health(std::string name, HostState state) {
     if (state == HostState::synced) {
         const auto since = trust_[name];
         co_await sleep_for(kTrust);
-        if (is(HostState::synced) && trust_[name] == since) intent_.note_synced(name, true);
+        if (!is(HostState::synced) || trust_[name] != since) co_return;
+        intent_.note_synced(name, true);
+        intent_.note_absent(name, false);
         co_return;
     }
-    ++trust_[name];
+    const auto away = ++trust_[name];
     if (stopped_ || !hosts_.contains(name)) co_return;
     if (hosts_.at(name).rows->phase() == RowsAgent::Phase::down)
         intent_.lose(name);
     else
         intent_.note_synced(name, false);
+    if (state != HostState::down) co_return;
+    co_await sleep_for(kAbsent);
+    if (is(HostState::down) && trust_[name] == away) intent_.note_absent(name, true);
 }
 
 bool Supervisor::converged() const {

@@ -7,9 +7,10 @@
 // Rules of life: one thread, the io_context's. stop() first, then run the io_context dry, then destroy.
 #pragma once
 #include "base/stream.hpp"
-#include "controller/gateway_keeper.hpp"
+#include "controller/announcer.hpp"
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
+#include "controller/neighbours.hpp"
 #include "controller/packet_service.hpp"
 #include "controller/settings.hpp"
 #include "controller/state.hpp"
@@ -33,7 +34,7 @@ class Supervisor {
 
     const Intent& intent() const { return intent_; }
     const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
-    const GatewayKeeper& gateways() const { return gateways_; }
+    const Neighbours& neighbours() const { return neighbours_; }
     const EventLog& events() const { return events_; }
     EventLog& events() { return events_; }
     Endpoint openflow_endpoint() const { return listener_->endpoint(); }
@@ -65,7 +66,8 @@ class Supervisor {
     Voice voice_;
     StateStore store_;
     Intent intent_;
-    GatewayKeeper gateways_;
+    Announcer announcer_;
+    Neighbours neighbours_;
     PacketService packets_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::unique_ptr<Listener> listener_;

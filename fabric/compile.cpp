@@ -59,7 +59,7 @@ void compile_gateway(Emit& emit, const nat::Gateway& gateway) {
 void compile_network(Emit& emit, const NetworkView& network) {
     classify_network(emit, network.core);
     respond_network(emit, network.core);
-    nexthop_network(emit, network.core);
+    nexthop_network(emit, network);
     switch_network(emit, network);
     output_network(emit, network.core);
 }
@@ -78,7 +78,8 @@ void compile_attachment(Emit& emit, const NetworkCore& network, const Attachment
 
 /// A network that only routers lead to from here.
 void compile_reached(Emit& emit, const NetworkView& network) {
-    nexthop_network(emit, network.core);
+    nexthop_network(emit, network);
+    output_network(emit, network.core);
 }
 
 void compile_all(Emit& emit) {

@@ -14,12 +14,13 @@ of::Match from_tunnel() {
 }
 
 /// The actions that make a packet one of `network`'s.
-of::Actions enter(const NetworkCore& network, WayIn way, bool tagged) {
+of::Actions enter(const NetworkCore& network, WayIn way, bool tagged, bool is_edge = false) {
     of::Actions actions;
     if (tagged) actions.emplace_back(of::PopVlan{});
     actions.emplace_back(load(kNetwork, network.id.value));
     actions.emplace_back(load(way));
-    if (network.routed && way == WayIn::local) actions.emplace_back(load(kRouter, network.routed->router.value));
+    if (network.routed && (way == WayIn::local || is_edge))
+        actions.emplace_back(load(kRouter, network.routed->router.value));
     return actions;
 }
 
@@ -91,7 +92,7 @@ void classify_network(Emit& emit, const NetworkCore& network) {
     if (!network.physical() || uplink == emit.host.facts.uplinks.end()) return;
     const auto vlan = network.kind == topology::NetworkKind::vlan ? std::optional(network.vlan) : std::nullopt;
     by_tag(uplink->second, vlan, [&](const of::Match& match, bool tagged) {
-        auto actions = enter(network, WayIn::uplink, tagged);
+        auto actions = enter(network, WayIn::uplink, tagged, network.edge == emit.host.name);
         actions.emplace_back(go_to(Stage::respond));
         emit.flow(Stage::classify, kKnown, owner, match, std::move(actions));
     });

@@ -8,10 +8,13 @@ namespace {
 enum Priority : std::uint16_t {
     kMiss = 0,
     kUnknown = 50,
+    kNeighbour = 90,
     kKnown = 100,
     kTooBigMiss = 900,
     kExpired = 1000,
 };
+
+constexpr std::uint64_t kCounted = 2; ///< in kTooBig: has been recirculated
 
 of::Match nexthop(const NetworkCore& network, const Ip& ip) {
     auto match = of::Match().metadata(network.id.value);
@@ -26,8 +29,26 @@ void limits(Emit& emit, Owner owner, ObjectId table) {
         for (const std::uint64_t ttl : {0, 1})
             emit.drop(Stage::nexthop, kExpired, owner, Reason::ttl_expired, here().set(of::Field::ip_ttl, ttl),
                       {punt(Punt::ttl_expired)});
-        emit.drop(Stage::nexthop, kTooBigMiss, owner, Reason::too_big, here().set(kTooBig, 1), {punt(Punt::too_big)});
+        // OVS counts every packet on both ways out of check_pkt_larger. Recirculated, only those that are too big come.
+        emit.flow(Stage::nexthop, kTooBigMiss, owner, here().set(kTooBig, 1),
+                  {load(kTooBig, kCounted), of::Ct{.zone = std::uint16_t{0}, .table = table_of(Stage::nexthop)}});
+        emit.drop(Stage::nexthop, kTooBigMiss, owner, Reason::too_big, here().set(kTooBig, kCounted),
+                  {punt(Punt::too_big)});
     }
+}
+
+/// Onto a physical network by this host's uplink, with a MAC that only this host has there.
+of::Actions onto_wire(const Emit& emit, const NetworkCore& network, const Mac& mac) {
+    return {of::set_field(of::Field::eth_src, host_mac(emit.host.name, network.physnet)),
+            of::set_field(of::Field::eth_dst, mac),
+            of::DecTtl{},
+            load(WayOut::uplink),
+            forget_in_port(),
+            go_to(Stage::filter_in)};
+}
+
+bool has_uplink(const Emit& emit, const NetworkCore& network) {
+    return network.physical() && emit.host.facts.uplinks.contains(network.physnet);
 }
 
 } // namespace
@@ -44,8 +65,13 @@ void nexthop_gateway(Emit& emit, const nat::Gateway& gateway) {
     limits(emit, {Kind::gateway, gateway.id, {}}, gateway.id);
 }
 
-void nexthop_network(Emit& emit, const NetworkCore& network) {
+void nexthop_network(Emit& emit, const NetworkView& view) {
+    const auto& network = view.core;
     if (!network.routed) return;
+    if (has_uplink(emit, network))
+        for (const auto& [ip, mac] : view.neighbours)
+            emit.flow(Stage::nexthop, kNeighbour, owner_of(network), nexthop(network, ip),
+                      onto_wire(emit, network, mac));
     for (const auto type : {of::eth_type::kIpv4, of::eth_type::kIpv6})
         emit.drop(Stage::nexthop, kUnknown, owner_of(network), Reason::no_neighbour,
                   of::Match().metadata(network.id.value).eth_type(type), {punt(Punt::no_neighbour)});
@@ -53,6 +79,13 @@ void nexthop_network(Emit& emit, const NetworkCore& network) {
 
 void nexthop_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {
     if (!network.routed) return;
+    if (!is_local(emit, attachment) && network.physical()) {
+        if (has_uplink(emit, network))
+            for (const auto& ip : attachment.ips)
+                emit.flow(Stage::nexthop, kKnown, owner_of(attachment), nexthop(network, ip),
+                          onto_wire(emit, network, attachment.mac));
+        return;
+    }
     auto way = way_to(emit, network, attachment);
     if (way.empty()) return;
     of::Actions actions{of::set_field(of::Field::eth_src, network.routed->mac),

@@ -50,13 +50,22 @@ void respond_network(Emit& emit, const NetworkCore& network) {
     if (!network.routed) return;
     const auto& leg = *network.routed;
     const Owner owner{Kind::router, leg.router, {}};
-    const auto answer = [&](const Ip& ip) -> of::Actions {
-        if (ip.is_v4()) return arp_reply(leg.mac, WayIn::local);
+    const auto answer = [&](const Ip& ip, WayIn way) -> of::Actions {
+        if (ip.is_v4()) return arp_reply(leg.mac, way);
         if (emit.host.facts.nd_ext) return advertisement(leg.mac, ip, true);
         return {punt(Punt::solicitation)};
     };
     for (const auto& ip : leg.addresses())
-        emit.flow(Stage::respond, kAnswer, owner, asks_for(asked_by_local(network), Prefix::host(ip)), answer(ip));
+        emit.flow(Stage::respond, kAnswer, owner, asks_for(asked_by_local(network), Prefix::host(ip)),
+                  answer(ip, WayIn::local));
+    if (network.edge != emit.host.name) return;
+    // The edge alone answers the wire, and hears the answers to what it asked there.
+    for (const auto& ip : leg.addresses())
+        emit.flow(Stage::respond, kAnswer, owner, asks_for(from_wire(network), Prefix::host(ip)),
+                  answer(ip, WayIn::uplink));
+    emit.flow(Stage::respond, kHeard, owner, from_wire(network).arp_op(2).eth_dst(leg.mac), {punt(Punt::neighbour)});
+    emit.flow(Stage::respond, kHeard, owner, from_wire(network).icmpv6(nd::kNeighbourAdvertisement).eth_dst(leg.mac),
+              {punt(Punt::neighbour)});
 }
 
 void respond_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {

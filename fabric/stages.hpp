@@ -34,7 +34,7 @@ void route_gateway(Emit& emit, const nat::Gateway& gateway);
 void nexthop_host(Emit& emit);
 void nexthop_router(Emit& emit, const RouterView& router);
 void nexthop_gateway(Emit& emit, const nat::Gateway& gateway);
-void nexthop_network(Emit& emit, const NetworkCore& network);
+void nexthop_network(Emit& emit, const NetworkView& view);
 void nexthop_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
 
 void switch_host(Emit& emit);

@@ -3,6 +3,7 @@
 #include "topology/ids.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace weft::fabric {
 namespace {
@@ -22,6 +23,18 @@ typename Map::mapped_type find_or_null(const Map& map, const std::string& key) {
 
 /// 06: is locally administered and unicast; ports have 0a:, gateways 0e:.
 constexpr std::uint64_t kRouterMacs = 0x06'0000'0000'00;
+constexpr std::uint64_t kHostMacs = 0x02'0000'0000'00;
+
+/// The first host in file order that has the uplink and is not lost.
+std::string edge_of(const topology::Network& network, const Inputs& inputs) {
+    for (const auto& name : inputs.topology->host_order) {
+        const auto host = inputs.topology->hosts.find(name);
+        if (host != inputs.topology->hosts.end() && host->second.uplinks.contains(network.physnet) &&
+            !inputs.absent.contains(name))
+            return name;
+    }
+    return "";
+}
 
 /// What the topology says of routers and gateways, by network.
 struct Roles {
@@ -39,7 +52,8 @@ struct Roles {
     }
 };
 
-NetworkCore core_of(const topology::Network& network, const topology::Allocations& allocations, const Roles& roles) {
+NetworkCore core_of(const topology::Network& network, const Inputs& inputs, const Roles& roles) {
+    const auto& allocations = inputs.allocations;
     NetworkCore core;
     core.name = network.name;
     core.id = object_id(Kind::network, network.name);
@@ -49,6 +63,8 @@ NetworkCore core_of(const topology::Network& network, const topology::Allocation
     core.vlan = network.vlan.value_or(0);
     core.physnet = network.physnet;
     core.mtu = network.mtu;
+    core.subnet = network.subnet;
+    core.subnet6 = network.subnet6;
     core.addressed = network.subnet || network.subnet6;
     if (const auto found = roles.nexthops.find(network.name); found != roles.nexthops.end()) {
         core.has_gateways = true;
@@ -57,6 +73,7 @@ NetworkCore core_of(const topology::Network& network, const topology::Allocation
     if (const auto router = roles.router.find(network.name); router != roles.router.end()) {
         const auto& name = router->second->name;
         core.routed = {object_id(Kind::router, name), router_mac(name), network.gateway, network.gateway6};
+        if (network.physical()) core.edge = edge_of(network, inputs);
     }
     return core;
 }
@@ -122,7 +139,10 @@ std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs,
 NetworkPtr build_network(const topology::Network& network, const std::vector<Attachment>& members, const Inputs& inputs,
                          const Roles& roles, const NetworkPtr& previous) {
     NetworkView view;
-    view.core = core_of(network, inputs.allocations, roles);
+    view.core = core_of(network, inputs, roles);
+    if (view.core.routed && view.core.physical())
+        for (const auto& [key, mac] : inputs.neighbours)
+            if (key.first == network.name) view.neighbours.emplace(key.second, mac);
     for (const auto& member : members) {
         const auto before = previous ? find_or_null(previous->bound, member.port) : AttachmentPtr{};
         view.bound.emplace(member.port, shared_or_new(member, before));
@@ -203,9 +223,12 @@ Spans spans_of(const World& world) {
     Spans spans;
     for (const auto& [name, router] : world.topology->routers) {
         auto& span = spans[name];
-        for (const auto& network : router.networks)
-            for (const auto& [host, _] : world.networks.at(network)->hosts)
+        for (const auto& name_of : router.networks) {
+            const auto& network = *world.networks.at(name_of);
+            for (const auto& [host, _] : network.hosts)
                 span.insert(host);
+            if (!network.core.edge.empty()) span.insert(network.core.edge);
+        }
         if (const auto gateway = world.gateways.find(router.gateway); gateway != world.gateways.end())
             for (const auto& candidate : gateway->second->candidates)
                 span.insert(candidate.host);
@@ -249,7 +272,9 @@ class HostBuilder {
             if (span.contains(view_.name)) view_.routers.emplace(name, world_.routers.at(name));
         for (const auto& [_, router] : view_.routers)
             for (const auto& leg : router->legs)
-                if (!view_.networks.contains(leg.network))
+                if (const auto& network = world_.networks.at(leg.network); network->core.edge == view_.name)
+                    view_.networks.emplace(leg.network, network);
+                else if (!view_.networks.contains(leg.network))
                     view_.reached.emplace(leg.network, world_.networks.at(leg.network));
     }
 
@@ -294,6 +319,11 @@ Mac router_mac(std::string_view router) {
     return Mac::from_u64(kRouterMacs | (object_id(Kind::router, router).value & 0xff'ffff'ffff));
 }
 
+Mac host_mac(std::string_view host, std::string_view physnet) {
+    const auto id = object_id(Kind::host, fmt::format("{}\n{}", host, physnet));
+    return Mac::from_u64(kHostMacs | (id.value & 0xff'ffff'ffff));
+}
+
 std::vector<Ip> Routed::addresses() const {
     std::vector<Ip> all;
     if (gateway) all.push_back(*gateway);
@@ -305,7 +335,7 @@ std::vector<Ip> Routed::addresses() const {
 }
 
 bool NetworkView::operator==(const NetworkView& other) const {
-    return core == other.core && hosts == other.hosts && bound == other.bound;
+    return core == other.core && hosts == other.hosts && neighbours == other.neighbours && bound == other.bound;
 }
 
 std::vector<std::string> networks_of(const topology::Port& port) {

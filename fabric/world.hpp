@@ -78,9 +78,12 @@ struct NetworkCore {
     std::uint16_t mtu = 1500;
     bool addressed = false; ///< has a subnet of either family: port security knows addresses
     std::optional<Routed> routed;
+    std::string edge;          ///< of a routed physical network: the host that is its router toward the wire; or none
     bool has_gateways = false; ///< it is the public network of gateways
     std::set<Ip> nexthops;     ///< of these
+    std::optional<Prefix> subnet, subnet6;
     bool operator==(const NetworkCore&) const = default;
+    bool contains(const Ip& ip) const { return (subnet && subnet->contains(ip)) || (subnet6 && subnet6->contains(ip)); }
     bool physical() const { return kind == topology::NetworkKind::vlan || kind == topology::NetworkKind::flat; }
 };
 
@@ -89,6 +92,7 @@ struct NetworkView {
     NetworkCore core;
     std::map<std::string, AttachmentPtr> bound;     ///< by port name
     std::map<std::string, std::optional<Ip>> hosts; ///< hosts with a bound port → their VTEP
+    std::map<Ip, Mac> neighbours;                   ///< of a routed physical network: who is not a port
     bool operator==(const NetworkView& other) const;
 };
 using NetworkPtr = std::shared_ptr<const NetworkView>;
@@ -125,12 +129,15 @@ using RouterPtr = std::shared_ptr<const RouterView>;
 
 /// A router's MAC. 06: is locally administered.
 Mac router_mac(std::string_view router);
+/// What a host routes onto a physical network carries this MAC, so that no router's is seen on two switch ports. 02:.
+Mac host_mac(std::string_view host, std::string_view physnet);
 
 struct HostView {
     std::string name;
     ObjectId id;
     HostFacts facts;
-    /// Present here: a bound port of theirs is plugged in on this host, or it is a gateway's public network.
+    /// Present here: a bound port of theirs is plugged in on this host, or this host is their edge, or may translate
+    /// there.
     std::map<std::string, NetworkPtr> networks;
     /// Not present, but a router leads there from a network that is.
     std::map<std::string, NetworkPtr> reached;
@@ -163,6 +170,7 @@ struct Inputs {
     const std::map<std::string, HostFacts>& facts; ///< by host name
     const Neighbours& neighbours;
     const std::set<std::string>& out_of_service; ///< hosts that gateways' traffic keeps away from
+    const std::set<std::string>& absent;         ///< hosts that are nobody's edge: the daemon has lost them
 };
 
 /// Which networks a change can have touched; `all` where that is not known.

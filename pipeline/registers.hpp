@@ -9,7 +9,7 @@
 //   reg7          respond's own: 1 while a solicitation is being made an advertisement
 //   xreg4         router whose routes hold for the packet (48-bit id); out of nat_in the gateway itself
 //   reg10         how far a gateway is with the packet (Nat)
-//   reg11         bit 0: larger than the next network's MTU
+//   reg11         1, then 2: larger than the next network's MTU
 //   xxreg3        next hop; an IPv4 one in its first 32 bits (reg12)
 #pragma once
 #include <cstdint>

@@ -16,7 +16,7 @@ struct Fixture {
     Bindings bindings;
     std::map<std::string, HostFacts> facts;
     Neighbours neighbours;
-    std::set<std::string> out_of_service;
+    std::set<std::string> out_of_service, absent;
 
     explicit Fixture(const std::string& toml) {
         auto parsed = topology::parse({{"test.toml", toml}});
@@ -39,7 +39,7 @@ struct Fixture {
     void bind(const std::string& port, const std::string& host, std::uint32_t ofport) {
         bindings[port] = {host, "tap-" + port, ofport};
     }
-    Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service}; }
+    Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service, absent}; }
     WorldPtr world() const { return build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}}); }
 };
 
@@ -181,7 +181,7 @@ subnet = "10.0.3.0/24"
 subnet6 = "fd00:3::/64"
 [[router]]
 name = "main"
-networks = ["blue", "far"]
+networks = ["blue", "far", "office"]
 gateway = "igw"
 routes = [ { prefix = "192.168.50.0/24", via = "10.0.3.11" } ]
 [[router]]

@@ -59,7 +59,17 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
 Touched happen_outside(Fixture& fixture) {
     Touched touched;
     const auto host = *rc::gen::elementOf(kHosts);
-    switch (*rc::gen::inRange(0, 5)) {
+    switch (*rc::gen::inRange(0, 7)) {
+    case 5:
+        if (fixture.absent.erase(host) == 0) fixture.absent.insert(host);
+        touched.networks = {"office", "public", "wire"};
+        break;
+    case 6: {
+        const std::pair<std::string, Ip> key{"office", *Ip::parse("198.51.100.99")};
+        if (fixture.neighbours.erase(key) == 0) fixture.neighbours[key] = Mac::from_u64(0x5254'0000'0200);
+        touched.networks.insert("office");
+        break;
+    }
     case 0:
         if (!fixture.out_of_service.erase(host)) fixture.out_of_service.insert(host);
         break;

@@ -1,0 +1,183 @@
+#!/usr/bin/python3
+"""Distributed floating IPs, translated on their port's own host; and a SNAT pool that is used up."""
+import selectors
+import socket
+import time
+
+from scapy.layers.l2 import Ether
+
+import fabric
+from fabric import FabricTest, eventually
+from traffic import MARK, PrivateSourceWire, Traffic, make
+
+HOSTS = "".join(f"""
+[[host]]
+name = "kvm{n}"
+uplinks = {{ physnet1 = "eth1" }}
+""" for n in (1, 2, 3))
+PUBLIC = """
+[[network]]
+name = "public"
+kind = "flat"
+physnet = "physnet1"
+subnet = "203.0.113.0/24"
+[[gateway]]
+name = "igw"
+network = "public"
+address = "203.0.113.2"
+nexthop = "203.0.113.1"
+hosts = ["kvm1"]
+[[lab.endpoint]]
+name = "internet"
+physnet = "physnet1"
+addresses = ["203.0.113.1/24", "198.51.100.7/32"]
+"""
+INTERNET = "198.51.100.7"
+
+
+def port(name, network, ip, host):
+    return f'[[port]]\nname = "{name}"\nnetwork = "{network}"\nip = "{ip}"\nlab_host = "{host}"\n'
+
+
+class Distributed(Traffic, FabricTest):
+    """kvm1 is the gateway; web3 on kvm3 has a distributed floating IP, web2 on kvm2 one at the gateway."""
+    TOPOLOGY = HOSTS + PUBLIC + """
+[[network]]
+name = "private"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+[[router]]
+name = "main"
+networks = ["private"]
+gateway = "igw"
+[[floating_ip]]
+address = "203.0.113.21"
+port = "web3"
+gateway = "igw"
+distributed = true
+[[floating_ip]]
+address = "203.0.113.22"
+port = "web2"
+gateway = "igw"
+""" + "".join(port(f"web{n}", "private", f"10.0.1.1{n}", f"kvm{n}") for n in (1, 2, 3))
+
+    def setUp(self):
+        for who in ("web1", "web2", "web3"):
+            eventually(lambda: self.lab.reaches(who, INTERNET), 10, who)
+        eventually(lambda: self.lab.reaches("internet", "203.0.113.21"), 10, "203.0.113.21")
+
+    def rows(self):
+        return {row["public"]: row for row in self.lab.json("nat")}
+
+    def test_translated_on_the_ports_own_host(self):
+        self.assertEqual(self.both("web3", "internet", INTERNET, 8000), "203.0.113.21")
+        self.assertEqual(self.both("internet", "web3", "203.0.113.21", 80, source=INTERNET), INTERNET)
+        self.assertEqual((self.rows()["203.0.113.21"]["host"], self.rows()["203.0.113.22"]["host"]), ("kvm3", "kvm1"))
+
+    def test_nothing_of_it_crosses_the_underlay_and_it_has_its_own_mac(self):
+        underlay, uplink = self.wire("kvm3", "underlay0", outgoing=True), self.wire("kvm3", "eth1", outgoing=True)
+        self.assert_pings("web3", INTERNET, "-p", MARK.hex(), "-s", "64")
+        self.assert_pings("internet", "203.0.113.21", "-p", MARK.hex(), "-s", "64")
+        time.sleep(0.1)
+        self.assertFalse([frame for frame in underlay.received() if MARK in frame])
+        macs = {Ether(frame).src for frame in uplink.received() if MARK in frame}
+        self.assertIn(self.mac_of("internet", "203.0.113.21"), macs)
+        self.assertNotEqual(self.mac_of("internet", "203.0.113.21"), self.mac_of("internet", "203.0.113.2"))
+
+    def test_between_floating_ips(self):
+        for sender, address, server, seen in (
+                ("web1", "203.0.113.21", "web3", "203.0.113.2"), ("web2", "203.0.113.21", "web3", "203.0.113.22"),
+                ("web3", "203.0.113.22", "web2", "203.0.113.21"), ("web3", "203.0.113.21", "web3", "203.0.113.21")):
+            with self.subTest(sender=sender, address=address):
+                eventually(lambda: self.lab.reaches(sender, address), 5, address)
+                self.assertEqual(self.both(sender, server, address, 8000), seen)
+
+    def test_too_big_from_outside(self):
+        for address in ("203.0.113.21", "203.0.113.22"):
+            self.flush("internet")
+            self.assertIn(f"From {address} icmp_seq=1 Frag needed and DF set (mtu = 1450)",
+                          self.ping("internet", address, "-M", "do", "-s", "1472"))
+        self.flush("internet")
+
+    def test_small_packets_are_not_counted_as_too_big(self):
+        """OVS counts a packet on both ways out of check_pkt_larger."""
+        def dropped():
+            return sum(flow["packets"] for flow in self.lab.json("flows", "--drops") if flow["reason"] == "too_big")
+        before = dropped()
+        for _ in range(5):
+            self.assert_pings("internet", "203.0.113.21")
+        self.assertEqual(dropped(), before)
+
+    def test_it_moves_with_its_port(self):
+        self.lab.lab("move", "web3", "kvm2")
+        self.addCleanup(self.lab.lab, "move", "web3", "kvm3")
+        eventually(lambda: self.lab.reaches("internet", "203.0.113.21"), 5, "203.0.113.21 at kvm2")
+        self.assertEqual(self.both("web3", "internet", INTERNET, 8000), "203.0.113.21")
+        self.assertEqual(self.rows()["203.0.113.21"]["host"], "kvm2")
+
+
+ROUTERS = 640  # 64,512 ports of one address, shared: 100 each
+
+
+class Exhaustion(Traffic, FabricTest):
+    """One SNAT address for so many routers that each has 100 ports."""
+    TOPOLOGY = HOSTS + PUBLIC + "".join(f"""
+[[network]]
+name = "n{n}"
+kind = "vxlan"
+subnet = "10.{n // 256}.{n % 256}.0/24"
+[[router]]
+name = "r{n}"
+networks = ["n{n}"]
+gateway = "igw"
+""" for n in range(ROUTERS)) + port("vm0", "n0", "10.0.0.10", "kvm2") + port("vm1", "n1", "10.0.1.10", "kvm3")
+
+    def answered(self, who, count):
+        """How many of `count` sockets of `who` are answered by one server socket."""
+        with make(self.ns("internet"), socket.SOCK_DGRAM, INTERNET) as server, \
+                selectors.DefaultSelector() as chosen:
+            server.bind((INTERNET, 9000))
+            server.setblocking(False)
+            chosen.register(server, selectors.EVENT_READ)
+            seen, got = set(), set()
+            for n in range(count):
+                near = make(self.ns(who), socket.SOCK_DGRAM, INTERNET)
+                self.addCleanup(near.close)
+                near.connect((INTERNET, 9000))
+                near.setblocking(False)
+                chosen.register(near, selectors.EVENT_READ, n)
+                near.send(MARK)
+                deadline = time.monotonic() + (0.02 if n + 1 < count else 1)
+                while time.monotonic() < deadline:
+                    for key, _ in chosen.select(0.01):
+                        if key.fileobj is server:
+                            data, peer = server.recvfrom(100)
+                            seen.add(peer)
+                            server.sendto(data, peer)
+                        else:
+                            got.add(key.data)
+                            key.fileobj.recv(100)
+        return len(got), seen
+
+    def test_a_used_up_pool_drops_and_says_so(self):
+        for who in ("vm0", "vm1"):
+            eventually(lambda: self.lab.reaches(who, INTERNET), 20, who)
+        leaks = [PrivateSourceWire(self.ns("internet")), PrivateSourceWire(self.ns("kvm1"), "eth1")]
+        since = self.lab.next_event()
+        answered, seen = self.answered("vm0", 130)
+        self.assertEqual(answered, 100)
+        self.assertEqual({address for address, _ in seen}, {"203.0.113.2"})
+        ports = {port for _, port in seen}
+        self.assertLess(max(ports) - min(ports), 100)
+        dropped = [flow for flow in self.lab.json("flows", "--drops") if flow["reason"] == "snat_exhausted"]
+        self.assertEqual(sum(flow["packets"] for flow in dropped), 30)
+        eventually(lambda: self.lab.events("snat_exhausted", since=since), 5, "an event")
+        answered, _ = self.answered("vm1", 50)
+        self.assertEqual(answered, 50, "another router has ports of its own")
+        for wire in leaks:
+            self.assertEqual(wire.received(), [], "an untranslated packet")
+            wire.close()
+
+
+if __name__ == "__main__":
+    fabric.main()
