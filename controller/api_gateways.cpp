@@ -65,9 +65,10 @@ json::object router_object(const fabric::World& world, const fabric::RouterView&
 json::value nexthop_object(const Supervisor& supervisor, const std::string& network, const std::optional<Ip>& ip,
                            const std::optional<Mac>& mac) {
     if (!ip) return nullptr;
-    return json::object{{"address", ip->to_string()},
-                        {"mac", text_or_null(mac)},
-                        {"state", name_of(supervisor.neighbours().state(network, *ip))}};
+    auto state = supervisor.neighbours().state(network, *ip);
+    // Known from before a restart, or a port of weft's.
+    if (mac && state == NeighbourState::resolving) state = NeighbourState::resolved;
+    return json::object{{"address", ip->to_string()}, {"mac", text_or_null(mac)}, {"state", name_of(state)}};
 }
 
 json::object gateway_object(const Supervisor& supervisor, const nat::Gateway& gateway) {

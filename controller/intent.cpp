@@ -139,7 +139,7 @@ void Intent::commit(const Candidate& candidate, State state) {
             claims_.forget(host);
             facts_.erase(host);
             health_.reachable.erase(host);
-            health_.dead_links.erase(host);
+            state_.dead_links.erase(host);
             health_.synced.erase(host);
             health_.lost.erase(host);
         }
@@ -163,7 +163,7 @@ fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
     const auto facts = facts_under(*candidate.topology);
     const auto bindings = claims_.bindings(*candidate.topology);
     return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.neighbours,
-                          state_.out_of_service, state_.absent},
+                          state_.out_of_service, state_.dead_links, state_.absent},
                          published_.world, {.all = true, .networks = {}, .hosts = {}});
 }
 
@@ -176,11 +176,12 @@ void Intent::observe(const std::string& host, const fabric::Observation& seen) {
     }
     health_.lost.erase(host);
     health_.reachable[host] = seen.reachable;
-    auto& dead_links = health_.dead_links[host];
-    const bool relinked = dead_links != seen.dead_links; // its rows tell the others
-    dead_links = seen.dead_links;
+    const bool relinked = note_dead_links(host, seen.dead_links);
     const bool judged = judge_services();
-    if (!claims_.observe(host, seen.claims) && touched.hosts.empty() && !judged && !relinked) return look_at_gateways();
+    if (!claims_.observe(host, seen.claims) && touched.hosts.empty() && !judged && !relinked) {
+        if (look_at_gateways()) publish_(published_);
+        return;
+    }
     rebuild(std::move(touched));
 }
 
@@ -188,7 +189,7 @@ void Intent::lose(const std::string& host) {
     health_.reachable.erase(host);
     health_.lost.insert(host);
     note_synced(host, false);
-    look_at_gateways();
+    if (look_at_gateways()) publish_(published_);
 }
 
 void Intent::note_synced(const std::string& host, bool synced) {
@@ -234,8 +235,19 @@ bool Intent::judge_services() {
     return true;
 }
 
-void Intent::look_at_gateways() {
-    if (!published_.world) return;
+bool Intent::note_dead_links(const std::string& host, const std::set<std::string>& physnets) {
+    const auto known = state_.dead_links.find(host);
+    if (known == state_.dead_links.end() ? physnets.empty() : known->second == physnets) return false;
+    if (physnets.empty())
+        state_.dead_links.erase(known);
+    else
+        state_.dead_links[host] = physnets;
+    dirty_ = true;
+    return true;
+}
+
+bool Intent::look_at_gateways() {
+    if (!published_.world) return false;
     std::map<std::string, std::string> active;
     for (const auto& [name, gateway] : published_.world->gateways) {
         const auto host = nat::active_host(*gateway, health_);
@@ -251,7 +263,7 @@ void Intent::look_at_gateways() {
             voice_.say(LogLevel::warning, "gateway_active", host, "gateway " + name,
                        why.empty() ? "active here" : fmt::format("active here now: {}", why));
     }
-    active_ = std::move(active);
+    return std::exchange(active_, std::move(active)) != active_;
 }
 
 void Intent::rebuild(fabric::Touched touched) {
@@ -276,7 +288,7 @@ void Intent::rebuild(fabric::Touched touched) {
     bindings_ = std::move(bindings);
     const auto facts = facts_under(*topology_);
     published_ = {fabric::build({topology_, state_.allocations, bindings_, facts, state_.neighbours,
-                                 state_.out_of_service, state_.absent},
+                                 state_.out_of_service, state_.dead_links, state_.absent},
                                 published_.world, touched),
                   state_.current, SteadyClock::now()};
     store_holders(rebound);

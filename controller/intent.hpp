@@ -83,7 +83,8 @@ class Intent {
     /// True when a host went out of service for gateways, or came back.
     bool judge_services();
     /// Tells where gateways are active, when that changed.
-    void look_at_gateways();
+    bool look_at_gateways();
+    bool note_dead_links(const std::string& host, const std::set<std::string>& physnets);
 
     const Settings& settings_;
     Voice voice_;

@@ -16,7 +16,7 @@ std::uint64_t key(Kind kind, ObjectId id) {
 
 std::string_view way(openflow::Field field, std::uint64_t value) {
     if (field == pipeline::kNat) {
-        constexpr std::array kSteps{"none", "active", "translating", "outside"};
+        constexpr std::array kSteps{"none", "active", "translating", "outside", "restoring"};
         return value < kSteps.size() ? kSteps[value] : "?";
     }
     if (field == pipeline::kWayIn) {

@@ -2,6 +2,7 @@
 
 #include "controller/frames.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace weft::controller {
@@ -16,6 +17,14 @@ constexpr auto kForget = 5s;     ///< how long "does not answer" holds for one t
 constexpr int kPatience = 3;     ///< unanswered questions before it is called silent
 constexpr std::size_t kHeld = 3; ///< packets that wait for one neighbour, as in Linux (RFC 1122 2.3.2.2 asks for one)
 constexpr std::size_t kMostUnderWay = 4096; ///< a scan of a large subnet must not fill the memory
+
+/// A next hop that is a port of weft's needs no asking.
+bool is_port(const fabric::World& world, const std::string& network, const Ip& ip) {
+    const auto found = world.networks.find(network);
+    return found != world.networks.end() && std::ranges::any_of(found->second->bound, [&](const auto& member) {
+               return std::ranges::find(member.second->ips, ip) != member.second->ips.end();
+           });
+}
 
 } // namespace
 
@@ -57,7 +66,7 @@ std::map<Neighbours::Key, Neighbours::Asker> Neighbours::askers() const {
         for (const auto& ip : {gateway->nexthop, gateway->nexthop6}) {
             if (!ip) continue;
             const auto& own = ip->is_v4() ? gateway->address : gateway->address6;
-            if (own && host != active_.end() && !host->second.empty())
+            if (own && host != active_.end() && !host->second.empty() && !is_port(*world_, gateway->network, *ip))
                 result[{gateway->network, *ip}] = {host->second, gateway->mac, *own, name};
         }
     }
@@ -100,7 +109,9 @@ void Neighbours::ask(const Key& key, const Asker& asker, SteadyClock::time_point
         return;
     }
     auto question = ip.is_v4() ? arp_request(asker.mac, asker.ip, ip) : neighbour_solicitation(asker.mac, asker.ip, ip);
-    if (!send_(asker.host, onto_wire(network, std::move(question)))) return;
+    // Of somebody nobody could ask for, the packets that wait are not kept for ever either.
+    const bool sent = send_(asker.host, onto_wire(network, std::move(question)));
+    if (!sent && neighbour.nexthop) return;
     neighbour.ask_at = now + kAskAgain;
     if (++neighbour.unanswered <= kPatience || neighbour.state == NeighbourState::failed) return;
     neighbour.state = NeighbourState::failed;

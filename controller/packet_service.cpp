@@ -149,7 +149,8 @@ openflow::PacketOut resumed(const openflow::PacketIn& packet, Frame frame) {
 
 std::vector<openflow::PacketOut> error(const openflow::PacketIn& packet, const fabric::HostView& host, Punt what) {
     const auto* next = network_of(host, value_of(packet, kNetwork));
-    const std::uint16_t mtu = next == nullptr ? 0 : next->core.mtu;
+    const auto* out_by = gateway_of(host, value_of(packet, kNetwork));
+    const std::uint16_t mtu = next != nullptr ? next->core.mtu : out_by != nullptr ? out_by->mtu : 0;
     if (what == Punt::too_big && may_fragment(packet.packet)) {
         std::vector<openflow::PacketOut> fragments;
         for (auto& frame : fragment(packet.packet, mtu))

@@ -51,6 +51,7 @@ struct State {
     std::map<std::string, std::string> holders; ///< port → the host whose claim to it stands
     fabric::Neighbours neighbours;              ///< who answered for an address on a physical network
     std::set<std::string> out_of_service;       ///< hosts that gateways' traffic keeps away from until they are synced
+    fabric::DeadLinks dead_links;               ///< uplinks without a link
     std::set<std::string> absent;               ///< hosts that are nobody's edge until they are synced
     bool operator==(const State&) const = default;
 

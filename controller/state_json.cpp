@@ -180,6 +180,9 @@ std::string encode(const State& state) {
     json::object holders;
     for (const auto& [port, host] : state.holders)
         holders[port] = host;
+    json::object dead_links;
+    for (const auto& [host, physnets] : state.dead_links)
+        dead_links[host] = json::array(physnets.begin(), physnets.end());
     json::array neighbours;
     for (const auto& [key, mac] : state.neighbours)
         neighbours.push_back({{"network", key.first}, {"ip", key.second.to_string()}, {"mac", mac.to_string()}});
@@ -196,6 +199,7 @@ std::string encode(const State& state) {
         {"holders", std::move(holders)},
         {"neighbours", std::move(neighbours)},
         {"out_of_service", json::array(state.out_of_service.begin(), state.out_of_service.end())},
+        {"dead_links", std::move(dead_links)},
         {"absent", json::array(state.absent.begin(), state.absent.end())},
     });
 }
@@ -229,6 +233,10 @@ Result<State> decode(std::string_view text) {
     if (object.contains("out_of_service"))
         for (const auto& host : reader.array(object, "out_of_service"))
             state.out_of_service.insert(reader.text(host, "out_of_service"));
+    if (object.contains("dead_links"))
+        for (const auto& [host, physnets] : reader.object(reader.at(object, "dead_links"), "dead_links"))
+            for (const auto& physnet : reader.array(object.at("dead_links").get_object(), host))
+                state.dead_links[host].insert(reader.text(physnet, "dead_links"));
     if (object.contains("absent"))
         for (const auto& host : reader.array(object, "absent"))
             state.absent.insert(reader.text(host, "absent"));

@@ -116,11 +116,15 @@ RowsAgent::Wanted Supervisor::wanted(const topology::Host& host) const {
     const auto& world = *intent_.published().world;
     if (const auto view = world.hosts.find(host.name); view != world.hosts.end())
         wanted.watched = view->second->watched;
-    const auto dead = intent_.health().dead_links.find(host.name);
-    wanted.withdrawn =
-        dead != intent_.health().dead_links.end() && std::ranges::any_of(world.gateways, [&](const auto& gateway) {
-            return gateway.second->rank(host.name) && dead->second.contains(gateway.second->physnet);
-        });
+    // A host that has no way out for any gateway tells the others by BFD, which is quicker than the daemon.
+    bool candidate = false;
+    bool linked = false;
+    for (const auto& [_, gateway] : world.gateways)
+        if (const auto rank = gateway->rank(host.name)) {
+            candidate = true;
+            linked = linked || gateway->candidates[*rank].has_uplink;
+        }
+    wanted.withdrawn = candidate && !linked;
     return wanted;
 }
 

@@ -46,9 +46,9 @@ nat::Site site_of(const HostView& host, const nat::Gateway& gateway) {
 
 void compile_gateway(Emit& emit, const nat::Gateway& gateway) {
     const auto here = site_of(emit.host, gateway);
-    classify_gateway(emit, gateway);
     route_gateway(emit, gateway);
     nexthop_gateway(emit, gateway);
+    nat::classify_gateway(emit, gateway, here);
     nat::respond_gateway(emit, gateway, here);
     nat::nat_in_gateway(emit, gateway, here);
     nat::nexthop_gateway(emit, gateway, here);

@@ -74,13 +74,6 @@ void classify_watched(Emit& emit, const Ip& vtep) {
               {load(WayIn::tunnel), of::Resubmit{pipeline::table_of(Stage::classify)}});
 }
 
-void classify_gateway(Emit& emit, const nat::Gateway& gateway) {
-    if (!gateway.rank(emit.host.name)) return;
-    emit.flow(Stage::classify, kKnown, {Kind::gateway, gateway.id, {}},
-              from_tunnel().set(of::Field::tun_id, gateway.numbers.vni),
-              {load(kNetwork, gateway.id.value), go_to(Stage::nat_out)});
-}
-
 void classify_network(Emit& emit, const NetworkCore& network) {
     const auto owner = owner_of(network);
     if (network.kind == topology::NetworkKind::vxlan) {

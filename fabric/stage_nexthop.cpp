@@ -16,6 +16,9 @@ enum Priority : std::uint16_t {
 
 constexpr std::uint64_t kCounted = 2; ///< in kTooBig: has been recirculated
 
+/// A select group: OVS recirculates to choose its bucket. Networks' and gateways' groups have numbers from 1, this is 0.
+constexpr std::uint32_t kRecirculate = 1;
+
 of::Match nexthop(const NetworkCore& network, const Ip& ip) {
     auto match = of::Match().metadata(network.id.value);
     if (ip.is_v4()) return std::move(match.ipv4().set(kNexthop4, of::bits(ip)));
@@ -29,9 +32,10 @@ void limits(Emit& emit, Owner owner, ObjectId table) {
         for (const std::uint64_t ttl : {0, 1})
             emit.drop(Stage::nexthop, kExpired, owner, Reason::ttl_expired, here().set(of::Field::ip_ttl, ttl),
                       {punt(Punt::ttl_expired)});
-        // OVS counts every packet on both ways out of check_pkt_larger. Recirculated, only those that are too big come.
+        // OVS counts every packet on both ways out of check_pkt_larger. Behind a recirculation only those that are too
+        // big come. (Not by ct: it would hold back fragments whose last one is not too big.)
         emit.flow(Stage::nexthop, kTooBigMiss, owner, here().set(kTooBig, 1),
-                  {load(kTooBig, kCounted), of::Ct{.zone = std::uint16_t{0}, .table = table_of(Stage::nexthop)}});
+                  {of::Group{kRecirculate}});
         emit.drop(Stage::nexthop, kTooBigMiss, owner, Reason::too_big, here().set(kTooBig, kCounted),
                   {punt(Punt::too_big)});
     }
@@ -54,6 +58,8 @@ bool has_uplink(const Emit& emit, const NetworkCore& network) {
 } // namespace
 
 void nexthop_host(Emit& emit) {
+    emit.group({kRecirculate, of::GroupType::select,
+                {{{load(kTooBig, kCounted), again_to(Stage::nexthop)}, std::nullopt}}});
     emit.drop(Stage::nexthop, kMiss, owner_of(emit.host), Reason::no_neighbour, {});
 }
 

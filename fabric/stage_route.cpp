@@ -24,6 +24,10 @@ std::uint16_t priority_of(const Prefix& prefix, bool connected) {
     return static_cast<std::uint16_t>(kPrefix + 2 * prefix.length + (connected ? 1 : 0));
 }
 
+of::CheckPktLarger larger_than(std::uint16_t mtu) {
+    return {static_cast<std::uint16_t>(mtu + kEthernet), kTooBig, 0};
+}
+
 /// Where routes are looked up: a router, or a gateway on behalf of the routers behind it.
 struct Table {
     ObjectId id;
@@ -68,8 +72,10 @@ class Routes {
                 return route.prefix.length == 0 && route.prefix.address.is_v6() == v6;
             });
             if (has_own) return; // a default route of the router's own
-            emit_.flow(Stage::route, kPrefix, owner_, std::move(match),
-                       {load(kNetwork, router_.gateway->value), go_to(Stage::nexthop)});
+            of::Actions actions{load(kNetwork, router_.gateway->value)};
+            if (router_.largest_mtu > router_.gateway_mtu) actions.emplace_back(larger_than(router_.gateway_mtu));
+            actions.emplace_back(go_to(Stage::nexthop));
+            emit_.flow(Stage::route, kPrefix, owner_, std::move(match), std::move(actions));
         };
         if (router_.gateway_has_ip4) out(table_.match().ipv4());
         if (router_.gateway_has_ip6) out(table_.match().ipv6());
@@ -95,8 +101,7 @@ class Routes {
   private:
     void to_leg(const Prefix& prefix, bool connected, const Leg& leg, of::Actions actions) {
         actions.emplace_back(load(kNetwork, leg.network_id.value));
-        if (router_.largest_mtu > leg.mtu)
-            actions.emplace_back(of::CheckPktLarger{static_cast<std::uint16_t>(leg.mtu + kEthernet), kTooBig, 0});
+        if (router_.largest_mtu > leg.mtu) actions.emplace_back(larger_than(leg.mtu));
         actions.emplace_back(go_to(Stage::nexthop));
         emit_.flow(Stage::route, priority_of(prefix, connected), owner_, table_.match().ip_dst(prefix),
                    std::move(actions));

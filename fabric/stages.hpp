@@ -15,7 +15,6 @@ void classify_peer(Emit& emit, const Ip& vtep);
 void classify_watched(Emit& emit, const Ip& vtep);
 void classify_network(Emit& emit, const NetworkCore& network);
 void classify_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment);
-void classify_gateway(Emit& emit, const nat::Gateway& gateway);
 
 void guard_host(Emit& emit);
 void guard_peer(Emit& emit, const Ip& vtep);

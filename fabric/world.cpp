@@ -173,7 +173,8 @@ RouterView router_of(const topology::Router& router, const topology::Topology& t
         view.gateway = object_id(Kind::gateway, router.gateway);
         view.gateway_has_ip4 = gateway->second.address.has_value();
         view.gateway_has_ip6 = gateway->second.address6.has_value();
-        view.largest_mtu = std::max(view.largest_mtu, topology.networks.at(gateway->second.network).mtu);
+        view.gateway_mtu = topology.networks.at(gateway->second.network).mtu;
+        view.largest_mtu = std::max(view.largest_mtu, view.gateway_mtu);
     }
     return view;
 }
@@ -183,27 +184,34 @@ std::optional<Ip> vtep_of(const Inputs& inputs, const std::string& host) {
     return facts == inputs.facts.end() ? std::nullopt : facts->second.vtep;
 }
 
+/// A way out that is not known to be dead. Of a host that has not been seen yet the topology tells.
 bool has_uplink(const Inputs& inputs, const std::string& host, const std::string& physnet) {
+    const auto dead = inputs.dead_links.find(host);
+    if (dead != inputs.dead_links.end() && dead->second.contains(physnet)) return false;
     const auto facts = inputs.facts.find(host);
-    return facts != inputs.facts.end() && facts->second.uplinks.contains(physnet);
+    if (facts != inputs.facts.end() && facts->second.vxlan_ofport != 0) return facts->second.uplinks.contains(physnet);
+    const auto wanted = inputs.topology->hosts.find(host);
+    return wanted != inputs.topology->hosts.end() && wanted->second.uplinks.contains(physnet);
 }
 
 /// The MAC of a gateway's next hop: a port's, or what was heard.
 std::optional<Mac> mac_of(const Inputs& inputs, const std::string& network, const std::optional<Ip>& ip) {
     if (!ip) return std::nullopt;
-    if (const auto heard = inputs.neighbours.find({network, *ip}); heard != inputs.neighbours.end())
-        return heard->second;
     for (const auto& [key, addresses] : inputs.allocations.attachments)
         if (key.network == network && (addresses.ip == ip || addresses.ip6 == ip)) return addresses.mac;
-    return std::nullopt;
+    const auto heard = inputs.neighbours.find({network, *ip});
+    return heard == inputs.neighbours.end() ? std::nullopt : std::optional(heard->second);
 }
 
 /// `previous` where the topology and the allocations are still what it was made of.
 nat::Gateway gateway_of(const topology::Gateway& gateway, const Inputs& inputs, const nat::GatewayPtr& previous) {
     auto view = previous ? *previous : nat::make_gateway({*inputs.topology, inputs.allocations}, gateway);
     view.candidates.clear();
-    for (const auto& host : gateway.hosts)
-        view.candidates.push_back({host, vtep_of(inputs, host), !inputs.out_of_service.contains(host)});
+    for (const auto& host : gateway.hosts) {
+        const bool linked = has_uplink(inputs, host, view.physnet);
+        view.candidates.push_back(
+            {host, vtep_of(inputs, host), linked, linked && !inputs.out_of_service.contains(host)});
+    }
     view.nexthop_mac = mac_of(inputs, gateway.network, gateway.nexthop);
     view.nexthop6_mac = mac_of(inputs, gateway.network, gateway.nexthop6);
     for (auto& floating : view.floating_ips) {
@@ -282,7 +290,11 @@ class HostBuilder {
         std::set<std::string> shared; // public networks where this host may be active
         for (const auto& [name, gateway] : world_.gateways) {
             const bool candidate = gateway->rank(view_.name).has_value();
-            if (candidate) shared.insert(gateway->network);
+            if (candidate) {
+                shared.insert(gateway->network);
+                for (const auto& other : gateway->candidates)
+                    add_host(view_.watched, other.host);
+            }
             for (const auto& router : gateway->routers) {
                 if (!view_.routers.contains(router.router)) continue;
                 view_.gateways.emplace(name, gateway);

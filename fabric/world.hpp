@@ -39,6 +39,9 @@ struct HostFacts {
 /// Who answered for an address of a physical network: (network, address) → MAC.
 using Neighbours = std::map<std::pair<std::string, Ip>, Mac>;
 
+/// Uplinks without a link: host → physical networks.
+using DeadLinks = std::map<std::string, std::set<std::string>>;
+
 /// One port in one network, with all that any host needs to know of it.
 struct Attachment {
     std::string port;
@@ -122,6 +125,7 @@ struct RouterView {
     std::vector<StaticRoute> routes;
     std::optional<ObjectId> gateway;
     bool gateway_has_ip4 = false, gateway_has_ip6 = false;
+    std::uint16_t gateway_mtu = 0;
     std::uint16_t largest_mtu = 0; ///< of its networks and its gateway's
     bool operator==(const RouterView&) const = default;
 };
@@ -170,7 +174,8 @@ struct Inputs {
     const std::map<std::string, HostFacts>& facts; ///< by host name
     const Neighbours& neighbours;
     const std::set<std::string>& out_of_service; ///< hosts that gateways' traffic keeps away from
-    const std::set<std::string>& absent;         ///< hosts that are nobody's edge: the daemon has lost them
+    const DeadLinks& dead_links;
+    const std::set<std::string>& absent; ///< hosts that are nobody's edge: the daemon has lost them
 };
 
 /// Which networks a change can have touched; `all` where that is not known.

@@ -14,7 +14,8 @@ Sight sight_of(const std::string& host, const Ip& vtep, const Health& health) {
     Sight sight;
     bool news = false;
     for (const auto& [watcher, seen] : health.reachable) {
-        if (watcher == host) continue;
+        // One whose own switch is away tells old news.
+        if (watcher == host || !health.synced.contains(watcher)) continue;
         const auto found = seen.find(vtep);
         if (found == seen.end()) continue;
         news = true;
@@ -22,11 +23,6 @@ Sight sight_of(const std::string& host, const Ip& vtep, const Health& health) {
     }
     sight.lost = news && !sight.alive;
     return sight;
-}
-
-bool has_link(const std::string& host, const Gateway& gateway, const Health& health) {
-    const auto dead = health.dead_links.find(host);
-    return dead == health.dead_links.end() || !dead->second.contains(gateway.physnet);
 }
 
 /// Seen by another host; or by none that could, and by the daemon.
@@ -39,22 +35,21 @@ bool lives(const Candidate& candidate, const Health& health) {
 } // namespace
 
 bool out_of_service(const std::string& host, const Ip& vtep, bool was_out, const Health& health) {
-    const auto sight = sight_of(host, vtep, health);
-    if (sight.lost) return true;
-    return was_out && !(sight.alive && health.synced.contains(host));
+    if (health.synced.contains(host)) return false;
+    return was_out || sight_of(host, vtep, health).lost;
 }
 
 std::string active_host(const Gateway& gateway, const Health& health) {
     const auto found = std::ranges::find_if(gateway.candidates, [&](const Candidate& candidate) {
-        return candidate.in_service && lives(candidate, health) && has_link(candidate.host, gateway, health);
+        return candidate.in_service && lives(candidate, health);
     });
     return found == gateway.candidates.end() ? "" : found->host;
 }
 
 std::string_view state_of(const Candidate& candidate, const Gateway& gateway, const Health& health) {
+    if (!candidate.has_uplink) return "no uplink"; // and BFD tells everybody so
     if (!lives(candidate, health)) return "down";
     if (!candidate.in_service) return "returning";
-    if (!has_link(candidate.host, gateway, health)) return "no uplink";
     return candidate.host == active_host(gateway, health) ? "active" : "standby";
 }
 

@@ -13,19 +13,19 @@ namespace weft::nat {
 struct Health {
     /// By watching host: VTEP → BFD forwards. Only of hosts whose OVSDB is being read now.
     std::map<std::string, std::map<Ip, bool>> reachable;
-    std::map<std::string, std::set<std::string>> dead_links; ///< host → physical networks whose uplink has no link
-    std::set<std::string> synced;                            ///< hosts that hold the flows they should
-    std::set<std::string> lost;                              ///< hosts that the daemon cannot reach
+    std::set<std::string> synced; ///< hosts that hold the flows they should
+    std::set<std::string> lost;   ///< hosts that the daemon cannot reach
 };
 
 /// BFD knows nothing of flows: a host that comes back without any is forwarding at once and would swallow all traffic.
-/// So a host that every watcher has lost is out of service until one sees it again and it is synced.
+/// So a host that is not synced, and that every watcher has lost, is out of service until it is synced. Whether one
+/// that has its flows lives is the switches' business alone.
 bool out_of_service(const std::string& host, const Ip& vtep, bool was_out, const Health& health);
 
-/// The first candidate in service that lives and whose uplink has a link; empty: none.
+/// The first candidate in service that lives; empty: none.
 std::string active_host(const Gateway& gateway, const Health& health);
 
-/// "active", "standby", "down" (BFD), "no uplink", or "returning" (alive and not yet trusted).
+/// "active", "standby", "down" (BFD), "no uplink" (or one without a link), or "returning" (alive and not yet trusted).
 std::string_view state_of(const Candidate& candidate, const Gateway& gateway, const Health& health);
 
 /// The same as a sentence: "kvm1 does not answer (BFD)".

@@ -142,6 +142,7 @@ Gateway make_gateway(const Sources& from, const topology::Gateway& gateway) {
     made.network = gateway.network;
     made.network_id = object_id(Kind::network, gateway.network);
     made.physnet = from.topology.networks.at(gateway.network).physnet;
+    made.mtu = from.topology.networks.at(gateway.network).mtu;
     made.address = gateway.address;
     made.address6 = gateway.address6;
     made.nexthop = gateway.nexthop;

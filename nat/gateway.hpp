@@ -21,7 +21,8 @@ Mac virtual_mac(const Ip& floating);
 struct Candidate {
     std::string host;
     std::optional<Ip> vtep;
-    bool in_service = true; ///< false: was down and is not yet known to have its flows again
+    bool has_uplink = true; ///< with a link
+    bool in_service = true; ///< false: it has no uplink, or it was down and is not yet known to have its flows again
     bool operator==(const Candidate&) const = default;
 };
 
@@ -65,6 +66,7 @@ struct Gateway {
     std::string network; ///< the public one
     ObjectId network_id;
     std::string physnet;
+    std::uint16_t mtu = 1500; ///< of the public network
     std::optional<Ip> address, address6;
     std::optional<Ip> nexthop, nexthop6;
     std::optional<Mac> nexthop_mac, nexthop6_mac; ///< once the next hop has answered

@@ -12,17 +12,19 @@ enum class Gate : std::uint8_t {
     answers = 1,   ///< go on in respond if this host is active, else drop
     wire = 2,      ///< go on in nat_in if this host is active, else drop
     local = 3,     ///< go on in nat_in if this host is active, else past it
+    transit = 4,   ///< go on in nat_out if this host is active, else drop
 };
 
 inline std::uint32_t group_id(const Gateway& gateway, Gate gate) {
     return gateway.group_number << 8 | static_cast<std::uint32_t>(gate);
 }
 
-/// The select group of a router's SNAT ranges, where there are several.
-inline std::uint32_t pool_group_id(const Gateway& gateway, const Served& router) {
-    constexpr std::uint32_t kFirstPool = 4;
+/// The select group of a router's SNAT ranges, where there are several. Nothing beyond 248 routers of a gateway.
+inline std::optional<std::uint32_t> pool_group_id(const Gateway& gateway, const Served& router) {
+    constexpr std::uint32_t kFirstPool = 8;
     const auto position = static_cast<std::uint32_t>(&router - gateway.routers.data());
-    return gateway.group_number << 8 | ((kFirstPool + position) & 0xff);
+    if (kFirstPool + position > 0xff) return std::nullopt;
+    return gateway.group_number << 8 | (kFirstPool + position);
 }
 
 /// Where routed traffic goes; nothing when no candidate can be watched.

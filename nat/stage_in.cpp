@@ -39,9 +39,11 @@ class Inbound {
         const bool local = pass(Gate::local, {again_to(after(Stage::nat_in))});
         const auto ask = [&](const of::Match& match) {
             const auto from = [&](WayIn way) { return of::Match(match).set(kWayIn, static_cast<std::uint64_t>(way)); };
-            of::Actions from_wire;
-            if (wire) from_wire.emplace_back(of::Group{group_id(gateway_, Gate::wire)});
-            sink_.flow(Stage::nat_in, kGate, owner_, from(WayIn::uplink), std::move(from_wire));
+            if (wire)
+                sink_.flow(Stage::nat_in, kGate, owner_, from(WayIn::uplink),
+                           {of::Group{group_id(gateway_, Gate::wire)}});
+            else
+                sink_.drop(Stage::nat_in, kGate, owner_, Reason::unknown_destination, from(WayIn::uplink));
             of::Actions from_local{go_on_after(Stage::nat_in)};
             if (local) from_local = {of::Group{group_id(gateway_, Gate::local)}};
             sink_.flow(Stage::nat_in, kGate, owner_, from(WayIn::local), std::move(from_local));

@@ -6,6 +6,7 @@
 #include "pipeline/answer.hpp"
 #include "pipeline/punt.hpp"
 
+#include <map>
 #include <set>
 
 namespace weft::nat {
@@ -22,10 +23,11 @@ enum Priority : std::uint16_t {
     kInvalid = 240,
     kTranslated = 230,
     kExhausted = 220,
-    kEcho = 180,
-    kFloating = 150,
-    kReplies = 140,
-    kSnat = 100,
+    kEcho = 290,
+    kFloating = 280,
+    kReplies = 270,
+    kSelf = 260,
+    kSnat = 100, // plus the prefix's length
     kStranger = 40,
 };
 
@@ -48,21 +50,32 @@ class Outbound {
         const Owner owner{Kind::router, router.id, {}};
         for (const auto& prefix : router.behind) {
             const bool keeps_source = prefix.address.is_v6() || gateway_.snat.empty();
-            sink_.flow(Stage::nat_out, kSnat, owner, entry().ip_src(prefix),
+            sink_.flow(Stage::nat_out, static_cast<std::uint16_t>(kSnat + prefix.length), owner, entry().ip_src(prefix),
                        keeps_source ? outside(by) : snat(router, by));
+            if (prefix.address.is_v4() && keeps_source) hairpins(router, prefix, by);
         }
     }
 
     /// Without SNAT only the replies of forwards are translated: all else must not be tracked, for what comes in
     /// untranslated is not.
-    void replies(const Forward& forward, const Identity& by) {
-        for (const auto& [value, mask] : port_blocks(forward.inside_ports))
-            sink_.flow(Stage::nat_out, kReplies, {Kind::port_forward, forward.id, {}},
-                       entry()
-                           .ip_src(forward.inside)
-                           .set(of::Field::ip_proto, forward.protocol)
-                           .set(source_port_field(forward.protocol), value, mask),
-                       ct(by, of::Nat{}));
+    void replies(const Identity& by) {
+        // Several forwards may lead to one port inside.
+        std::map<std::pair<Ip, std::uint8_t>, std::set<std::pair<std::uint16_t, std::uint16_t>>> sources;
+        for (const auto& forward : gateway_.forwards)
+            for (const auto& [value, mask] : port_blocks(forward.inside_ports))
+                sources[{forward.inside, forward.protocol}].emplace(value, mask);
+        for (const auto& [from, blocks] : sources)
+            for (const auto& [value, mask] : blocks) {
+                auto actions = ct(by, of::Nat{});
+                actions.front() = load(Nat::restoring);
+                sink_.flow(Stage::nat_out, kReplies, owner(),
+                           entry()
+                               .ip_src(from.first)
+                               .set(of::Field::ip_proto, from.second)
+                               .set(source_port_field(from.second), value, mask),
+                           std::move(actions));
+            }
+        if (!sources.empty()) sink_.flow(Stage::nat_out, kTranslated, owner(), step(by, Nat::restoring), outside(by));
     }
 
     /// From inside to the gateway's own address.
@@ -130,6 +143,16 @@ class Outbound {
                        .table = table_of(Stage::nat_out),
                        .nat = nat}};
     }
+    /// Without SNAT a packet to one of the gateway's own public addresses needs a public source all the same: the
+    /// answer must come back here.
+    void hairpins(const Served& router, const Prefix& prefix, const Identity& by) {
+        if (!gateway_.address) return;
+        for (const auto& address : public_addresses(gateway_))
+            if (address.block.address.is_v4())
+                sink_.flow(
+                    Stage::nat_out, kSelf, {Kind::router, router.id, {}}, entry().ip_src(prefix).ip_dst(address.block),
+                    ct(by, of::Nat{of::Nat::Kind::source, *gateway_.address, {}, router.port_first, router.port_last}));
+    }
     /// On the public network now, as if a local port of it had sent the packet.
     of::Actions outside(const Identity& by) const {
         return {load(Nat::outside),
@@ -147,15 +170,15 @@ class Outbound {
             const auto last = range.last == range.first ? std::nullopt : std::optional(range.last);
             return ct(by, of::Nat{of::Nat::Kind::source, range.first, last, router.port_first, router.port_last});
         };
-        if (gateway_.snat.size() == 1) return into(gateway_.snat.front());
         const auto id = pool_group_id(gateway_, router);
-        if (pools_.insert(id).second) {
-            openflow::GroupEntry group{id, openflow::GroupType::select, {}};
+        if (gateway_.snat.size() == 1 || !id) return into(gateway_.snat[router.port_first % gateway_.snat.size()]);
+        if (pools_.insert(*id).second) {
+            openflow::GroupEntry group{*id, openflow::GroupType::select, {}};
             for (const auto& range : gateway_.snat)
                 group.buckets.push_back({into(range), std::nullopt});
             sink_.group(std::move(group));
         }
-        return {of::Group{id}};
+        return {of::Group{*id}};
     }
 
     std::set<std::uint32_t> pools_; ///< groups made
@@ -194,9 +217,7 @@ void nat_out_gateway(Sink& sink, const Gateway& gateway, const Site& here) {
         if (floating.host.empty()) outbound.floating(floating, self);
     for (const auto& router : gateway.routers)
         outbound.router(router, self);
-    if (gateway.snat.empty())
-        for (const auto& forward : gateway.forwards)
-            outbound.replies(forward, self);
+    if (gateway.snat.empty()) outbound.replies(self);
     outbound.echo();
     outbound.strangers();
     outbound.translated(self);

@@ -31,9 +31,12 @@ class Responder {
         if (gated) asked.set(kNat, static_cast<std::uint64_t>(Nat::active));
         put(kAnswer, asked, answer(WayIn::uplink));
         if (!gated) return;
-        of::Actions ask;
-        if (open_) ask.emplace_back(of::Group{group_id(gateway_, Gate::answers)});
-        put(kActive, on(WayIn::uplink).set(kNat, 0), std::move(ask));
+        auto unasked = asks_for(on(WayIn::uplink).set(kNat, 0), block);
+        if (open_)
+            sink_.flow(Stage::respond, kActive, owner_, std::move(unasked),
+                       {of::Group{group_id(gateway_, Gate::answers)}});
+        else
+            sink_.drop(Stage::respond, kActive, owner_, Reason::unknown_destination, std::move(unasked));
     }
 
     void open_gate() {

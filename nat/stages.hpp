@@ -21,6 +21,9 @@ struct Site {
     bool operator==(const Site&) const = default;
 };
 
+/// From other hosts, by the gateway's transit VNI.
+void classify_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);
+
 /// Sends what is routed to the gateway to the active host: all hosts of its routers, by nexthop.
 void nexthop_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);
 

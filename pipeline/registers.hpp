@@ -24,6 +24,7 @@ enum class Nat : std::uint8_t {
     active = 1,      ///< this host is the gateway's active one
     translating = 2, ///< out of ct(): must show a translation now
     outside = 3,     ///< has its public source; looks for its way on the public network
+    restoring = 4,   ///< out of ct(): may show a translation, without SNAT
 };
 
 } // namespace weft::pipeline

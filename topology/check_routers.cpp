@@ -108,6 +108,41 @@ void check_routes(const Topology& topology, const Router& router, const std::vec
     }
 }
 
+/// What a gateway takes in goes to one router: a static route of one must not lead where another is, or leads.
+void check_shared_routes(const Topology& topology, Findings& findings) {
+    struct Way {
+        Prefix prefix;
+        const Router* router;
+        Origin where;
+    };
+    std::map<std::string, std::vector<Way>> routes, subnets; // by gateway
+    for (const auto& [_, router] : topology.routers) {
+        if (router.gateway.empty()) continue;
+        for (const auto& route : router.routes)
+            if (route.prefix.length > 0)
+                routes[router.gateway].push_back({route.prefix, &router, route.origin.at("prefix")});
+        for (const auto& subnet : connected(topology, router))
+            subnets[router.gateway].push_back({subnet.subnet, &router, subnet.where});
+    }
+    const auto judge = [&](const Way& route, const Way& other) {
+        if (route.router == other.router || !route.prefix.overlaps(other.prefix)) return;
+        findings.error(route.where,
+                       fmt::format("the route to {} of router '{}' overlaps {} of router '{}' behind the same gateway "
+                                   "'{}'",
+                                   route.prefix.to_string(), route.router->name, other.prefix.to_string(),
+                                   other.router->name, route.router->gateway),
+                       "give each router a [[gateway]] of its own; several may use one public network", other.where);
+    };
+    for (const auto& [gateway, ways] : routes) {
+        for (std::size_t i = 0; i < ways.size(); ++i) {
+            for (std::size_t j = 0; j < i; ++j)
+                judge(ways[i], ways[j]);
+            for (const auto& subnet : subnets[gateway])
+                judge(ways[i], subnet);
+        }
+    }
+}
+
 } // namespace
 
 void check_routers(const Topology& topology, Findings& findings) {
@@ -123,6 +158,7 @@ void check_routers(const Topology& topology, Findings& findings) {
     }
     for (auto& [key, subnets] : domains)
         check_overlaps(std::move(subnets), findings);
+    check_shared_routes(topology, findings);
 }
 
 } // namespace weft::topology

@@ -138,6 +138,28 @@ void check_port_forwards(const Topology& topology, Findings& findings) {
     }
 }
 
+/// A public address that also is one behind its own gateway would be translated to itself.
+void check_not_inside(const Topology& topology, const Claim& claim, Findings& findings) {
+    const auto judge = [&](const Prefix& prefix, const std::string& what, const Origin& where) {
+        if (!claim.range.overlaps({prefix.network(), prefix.last()})) return;
+        findings.error(claim.where,
+                       fmt::format("{} is in {}, {} behind the same gateway '{}'", claim.range.to_string(),
+                                   prefix.to_string(), what, claim.gateway),
+                       "public addresses are outside the networks that they stand for", where);
+    };
+    for (const auto& [name, router] : topology.routers) {
+        if (router.gateway != claim.gateway) continue;
+        for (const auto& network_name : router.networks) {
+            const auto network = topology.networks.find(network_name);
+            if (network != topology.networks.end() && network->second.subnet)
+                judge(*network->second.subnet, fmt::format("network '{}'", network_name), network->second.origin);
+        }
+        for (const auto& route : router.routes)
+            if (route.prefix.length > 0)
+                judge(route.prefix, fmt::format("a route of router '{}'", name), route.origin);
+    }
+}
+
 } // namespace
 
 void check_translations(const Topology& topology, Findings& findings) {
@@ -149,6 +171,8 @@ void check_translations(const Topology& topology, Findings& findings) {
         const auto network = topology.networks.find(name);
         if (network == topology.networks.end()) continue;
         check_claims(network->second, of_network, findings);
+        for (const auto& claim : of_network)
+            check_not_inside(topology, claim, findings);
         if (!routed.contains(name)) continue;
         for (const auto& claim : of_network) {
             for (const auto& router_address : {network->second.gateway, network->second.gateway6}) {

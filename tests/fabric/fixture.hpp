@@ -17,6 +17,7 @@ struct Fixture {
     std::map<std::string, HostFacts> facts;
     Neighbours neighbours;
     std::set<std::string> out_of_service, absent;
+    DeadLinks dead_links;
 
     explicit Fixture(const std::string& toml) {
         auto parsed = topology::parse({{"test.toml", toml}});
@@ -39,7 +40,7 @@ struct Fixture {
     void bind(const std::string& port, const std::string& host, std::uint32_t ofport) {
         bindings[port] = {host, "tap-" + port, ofport};
     }
-    Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service, absent}; }
+    Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service, dead_links, absent}; }
     WorldPtr world() const { return build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}}); }
 };
 

@@ -143,6 +143,7 @@ gateway = "igw"
             for n in range(count):
                 near = make(self.ns(who), socket.SOCK_DGRAM, INTERNET)
                 self.addCleanup(near.close)
+                near.bind(("0.0.0.0", 20000 + n))  # chosen by the kernel, two might share one
                 near.connect((INTERNET, 9000))
                 near.setblocking(False)
                 chosen.register(near, selectors.EVENT_READ, n)
