@@ -335,9 +335,20 @@ constexpr Mistake kGateways[] = {
      "[[router]]\nname = \"r\"\nnetworks = [\"n\"]\ngateway = \"g\"\n"
      "[[router]]\nname = \"q\"\nnetworks = [§\"blue\"]\ngateway = \"g\"\n"
      "[[gateway]]\nname = \"g\"\nnetwork = \"public\"\naddress = \"203.0.113.3\"\nhosts = [\"kvm1\"]\n"},
+    {"the route to 10.0.2.128/25 of router 'r' overlaps 10.0.2.0/24 of router 'q' behind the same gateway 'g'",
+     "[[network]]\nname = \"n\"\nkind = \"vxlan\"\nsubnet = \"10.0.77.0/24\"\n"
+     "[[router]]\nname = \"r\"\nnetworks = [\"n\"]\ngateway = \"g\"\n"
+     "routes = [ { prefix = §\"10.0.2.128/25\", via = \"10.0.77.5\" } ]\n"
+     "[[router]]\nname = \"q\"\nnetworks = [\"blue\"]\ngateway = \"g\"\n"
+     "[[gateway]]\nname = \"g\"\nnetwork = \"public\"\naddress = \"203.0.113.3\"\nhosts = [\"kvm1\"]\n"},
 };
 
 constexpr Mistake kTranslations[] = {
+    {"203.0.113.77 is in 203.0.113.64/26, a route of router 'q' behind the same gateway 'g'",
+     "[[router]]\nname = \"q\"\nnetworks = [\"blue\"]\ngateway = \"g\"\n"
+     "routes = [ { prefix = \"203.0.113.64/26\", via = \"10.0.2.5\" } ]\n"
+     "[[gateway]]\nname = \"g\"\nnetwork = \"public\"\naddress = \"203.0.113.3\"\nsnat = [§\"203.0.113.77\"]\n"
+     "hosts = [\"kvm1\"]\n"},
     {"'address' must be a unicast IPv4 address",
      "[[floating_ip]]\naddress = §\"2001:db8::1\"\nport = \"web1\"\ngateway = \"igw1\"\n"},
     {"there is no port 'web2'\ndid you mean 'web1'?",
