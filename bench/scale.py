@@ -3,7 +3,8 @@
 
 usage: scale.py HOSTS PORTS_PER_HOST NETWORKS [BIN_DIRECTORY]      default bin: build/release/bin
 
-Port v is in network v / (ports per network) and on host v mod HOSTS, so that every host has every network. Printed:
+Port v is in network v / (ports per network) and on host v mod HOSTS, so that every host has every network. Each network
+has a router. Printed:
 convergence, flows, memory, CPU, how long a new port takes, and what a restart of weftd costs and sends.
 """
 import contextlib
@@ -201,6 +202,7 @@ def fabric_tables(ports, networks):
     text = ""
     for n in range(networks):
         text += f'[[network]]\nname = "net{n:03}"\nkind = "vxlan"\nsubnet = "10.{n // 200 + 1}.{n % 200}.0/24"\n'
+        text += f'[[router]]\nname = "r{n:03}"\nnetworks = ["net{n:03}"]\n'
     for v in range(ports):
         text += (f'[[port]]\nname = "p{v:05}"\nnetwork = "net{v // each:03}"\nmac = "52:54:00:00:{v >> 8:02x}:{v & 255:02x}"\n'
                  f'ip = "10.{v // each // 200 + 1}.{v // each % 200}.{v % each + 10}"\n')
