@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Distributed floating IPs, translated on their port's own host; and a SNAT pool that is used up."""
+"""Gateways out of the ordinary: distributed floating IPs, translated on their port's own host; no SNAT at all; a SNAT pool
+that is used up."""
 import selectors
 import socket
 import time
@@ -114,6 +115,54 @@ gateway = "igw"
         eventually(lambda: self.lab.reaches("internet", "203.0.113.21"), 5, "203.0.113.21 at kvm2")
         self.assertEqual(self.both("web3", "internet", INTERNET, 8000), "203.0.113.21")
         self.assertEqual(self.rows()["203.0.113.21"]["host"], "kvm2")
+
+
+class Untranslated(Traffic, FabricTest):
+    """A gateway without SNAT, onto a public network of a small MTU; two forwards lead to one port."""
+    TOPOLOGY = HOSTS + (PUBLIC.replace('kind = "flat"', 'kind = "flat"\nmtu = 1300')
+                        .replace('hosts = ["kvm1"]', 'hosts = ["kvm1"]\nsnat = []')
+                        + 'routes = [ { prefix = "10.0.1.0/24", via = "203.0.113.2" } ]\n') + """
+[[network]]
+name = "private"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+[[router]]
+name = "main"
+networks = ["private"]
+gateway = "igw"
+""" + "".join(f"""
+[[port_forward]]
+gateway = "igw"
+address = "203.0.113.2"
+protocol = "{protocol}"
+ports = "{public}"
+to = "web2:80"
+""" for protocol in ("tcp", "udp") for public in (8080, 8081)) + "".join(
+        port(f"web{n}", "private", f"10.0.1.1{n}", f"kvm{n}") for n in (1, 2, 3))
+
+    def setUp(self):
+        for who in ("web1", "web2", "web3"):
+            eventually(lambda: self.lab.reaches(who, INTERNET), 10, who)
+
+    def test_sources_stay_as_they_are(self):
+        for n in (1, 2, 3):
+            self.assertEqual(self.both(f"web{n}", "internet", INTERNET, 8000), f"10.0.1.1{n}")
+            self.assertEqual(self.both("internet", f"web{n}", f"10.0.1.1{n}", 80, source=INTERNET), INTERNET)
+
+    def test_forwards_beside_it(self):
+        for public in (8080, 8081):
+            self.assertEqual(self.both("internet", "web2", "203.0.113.2", public, 80, source=INTERNET), INTERNET)
+        self.assertEqual(self.both("web2", "internet", INTERNET, 8000), "10.0.1.12", "its own connections")
+
+    def test_hairpin(self):
+        for sender in ("web1", "web2", "web3"):
+            self.assertEqual(self.both(sender, "web2", "203.0.113.2", 8080, 80), "203.0.113.2")
+
+    def test_too_big_for_the_public_network(self):
+        self.assertIn("From 10.0.1.1 icmp_seq=1 Frag needed and DF set (mtu = 1300)",
+                      self.ping("web3", INTERNET, "-M", "do", "-s", "1400"))
+        self.flush("web3")
+        self.assert_pings("web3", INTERNET, "-M", "dont", "-s", "1400")
 
 
 ROUTERS = 640  # 64,512 ports of one address, shared: 100 each
