@@ -38,6 +38,13 @@ class KernelFeatures(FabricTest):
         self.assertGreaterEqual(asked["app2"], 1)
         self.assertEqual((asked["app3"], asked["trunk3"]), (0, 0))
 
+        # The router's own address: weftd answers for it.
+        lab.exec("app1", "ip", "-6", "neigh", "flush", "dev", "eth0")
+        web2 = next(ip for ip in lab.ports()["web2"]["ips"] if ":" in ip)
+        eventually(lambda: lab.reaches("app1", web2), 5, "web2 through the router")
+        lab.exec("app1", "ip", "-6", "neigh", "flush", "dev", "eth0")
+        self.assertTrue(lab.reaches("app1", "fd00:1::1"), "the router")
+
 
 if __name__ == "__main__":
     fabric.main()
