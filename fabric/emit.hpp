@@ -27,6 +27,13 @@ inline pipeline::Owner owner_of(const Attachment& attachment) {
     return {Kind::port, attachment.owner, {}};
 }
 
+/// The ofport by which a physical network is reached from here; null for other networks, and where there is none.
+inline const std::uint32_t* uplink_of(const HostView& host, const NetworkCore& network) {
+    if (!network.physical()) return nullptr;
+    const auto found = host.facts.uplinks.find(network.physnet);
+    return found == host.facts.uplinks.end() ? nullptr : &found->second;
+}
+
 /// Plugged in on this host and in its datapath: what comes and goes by the port's ofport can be programmed.
 inline bool is_plugged(const Emit& emit, const Attachment& attachment) {
     return attachment.binding.host == emit.host.name && attachment.binding.ofport != 0;

@@ -81,10 +81,10 @@ void classify_network(Emit& emit, const NetworkCore& network) {
                   {load(kNetwork, network.id.value), go_to(Stage::track)});
         return;
     }
-    const auto uplink = emit.host.facts.uplinks.find(network.physnet);
-    if (!network.physical() || uplink == emit.host.facts.uplinks.end()) return;
+    const auto* uplink = uplink_of(emit.host, network);
+    if (uplink == nullptr) return;
     const auto vlan = network.kind == topology::NetworkKind::vlan ? std::optional(network.vlan) : std::nullopt;
-    by_tag(uplink->second, vlan, [&](const of::Match& match, bool tagged) {
+    by_tag(*uplink, vlan, [&](const of::Match& match, bool tagged) {
         auto actions = enter(network, WayIn::uplink, tagged, network.edge == emit.host.name);
         actions.emplace_back(go_to(Stage::respond));
         emit.flow(Stage::classify, kKnown, owner, match, std::move(actions));

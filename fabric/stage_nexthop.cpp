@@ -16,7 +16,8 @@ enum Priority : std::uint16_t {
 
 constexpr std::uint64_t kCounted = 2; ///< in kTooBig: has been recirculated
 
-/// A select group: OVS recirculates to choose its bucket. Networks' and gateways' groups have numbers from 1, this is 0.
+/// A select group: OVS recirculates to choose its bucket. Networks' and gateways' groups have numbers from 1, this is
+/// 0.
 constexpr std::uint32_t kRecirculate = 1;
 
 of::Match nexthop(const NetworkCore& network, const Ip& ip) {
@@ -34,8 +35,7 @@ void limits(Emit& emit, Owner owner, ObjectId table) {
                       {punt(Punt::ttl_expired)});
         // OVS counts every packet on both ways out of check_pkt_larger. Behind a recirculation only those that are too
         // big come. (Not by ct: it would hold back fragments whose last one is not too big.)
-        emit.flow(Stage::nexthop, kTooBigMiss, owner, here().set(kTooBig, 1),
-                  {of::Group{kRecirculate}});
+        emit.flow(Stage::nexthop, kTooBigMiss, owner, here().set(kTooBig, 1), {of::Group{kRecirculate}});
         emit.drop(Stage::nexthop, kTooBigMiss, owner, Reason::too_big, here().set(kTooBig, kCounted),
                   {punt(Punt::too_big)});
     }
@@ -51,15 +51,11 @@ of::Actions onto_wire(const Emit& emit, const NetworkCore& network, const Mac& m
             go_to(Stage::filter_in)};
 }
 
-bool has_uplink(const Emit& emit, const NetworkCore& network) {
-    return network.physical() && emit.host.facts.uplinks.contains(network.physnet);
-}
-
 } // namespace
 
 void nexthop_host(Emit& emit) {
-    emit.group({kRecirculate, of::GroupType::select,
-                {{{load(kTooBig, kCounted), again_to(Stage::nexthop)}, std::nullopt}}});
+    emit.group(
+        {kRecirculate, of::GroupType::select, {{{load(kTooBig, kCounted), again_to(Stage::nexthop)}, std::nullopt}}});
     emit.drop(Stage::nexthop, kMiss, owner_of(emit.host), Reason::no_neighbour, {});
 }
 
@@ -74,7 +70,7 @@ void nexthop_gateway(Emit& emit, const nat::Gateway& gateway) {
 void nexthop_network(Emit& emit, const NetworkView& view) {
     const auto& network = view.core;
     if (!network.routed) return;
-    if (has_uplink(emit, network))
+    if (uplink_of(emit.host, network) != nullptr)
         for (const auto& [ip, mac] : view.neighbours)
             emit.flow(Stage::nexthop, kNeighbour, owner_of(network), nexthop(network, ip),
                       onto_wire(emit, network, mac));
@@ -86,7 +82,7 @@ void nexthop_network(Emit& emit, const NetworkView& view) {
 void nexthop_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {
     if (!network.routed) return;
     if (!is_local(emit, attachment) && network.physical()) {
-        if (has_uplink(emit, network))
+        if (uplink_of(emit.host, network) != nullptr)
             for (const auto& ip : attachment.ips)
                 emit.flow(Stage::nexthop, kKnown, owner_of(attachment), nexthop(network, ip),
                           onto_wire(emit, network, attachment.mac));

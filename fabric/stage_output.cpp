@@ -26,11 +26,11 @@ void output_host(Emit& emit) {
 }
 
 void output_network(Emit& emit, const NetworkCore& network) {
-    const auto uplink = emit.host.facts.uplinks.find(network.physnet);
-    if (!network.physical() || uplink == emit.host.facts.uplinks.end()) return;
+    const auto* uplink = uplink_of(emit.host, network);
+    if (uplink == nullptr) return;
     const auto vlan = network.kind == topology::NetworkKind::vlan ? std::optional(network.vlan) : std::nullopt;
     emit.flow(Stage::output, kKnown, owner_of(network), way_out(WayOut::uplink).metadata(network.id.value),
-              send(uplink->second, vlan));
+              send(*uplink, vlan));
 }
 
 void output_attachment(Emit& emit, const Attachment& attachment) {

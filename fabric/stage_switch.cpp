@@ -32,12 +32,6 @@ of::Match from_local(of::Match match) {
     return std::move(match.set(kWayIn, static_cast<std::uint64_t>(WayIn::local)));
 }
 
-of::Actions to_vtep(const NetworkCore& network, const Ip& vtep) {
-    return {of::set_field(of::Field::tun_id, network.vni),
-            of::set_field(vtep.is_v6() ? of::Field::tun_ipv6_dst : of::Field::tun_dst, of::bits(vtep)),
-            load(WayOut::tunnel)};
-}
-
 of::Bucket bucket(of::Actions actions) {
     actions.emplace_back(of::Resubmit{pipeline::table_of(pipeline::live_from(Stage::filter_in))});
     return {std::move(actions), std::nullopt};
@@ -56,12 +50,6 @@ of::Actions emit_groups(Emit& emit, const NetworkCore& network, Side side, const
     return actions;
 }
 
-const std::uint32_t* uplink_of(const HostView& host, const NetworkCore& network) {
-    if (!network.physical()) return nullptr;
-    const auto found = host.facts.uplinks.find(network.physnet);
-    return found == host.facts.uplinks.end() ? nullptr : &found->second;
-}
-
 } // namespace
 
 void switch_host(Emit& emit) {
@@ -78,7 +66,7 @@ void switch_network(Emit& emit, const NetworkView& view) {
         if (is_local(emit, *attachment)) local.push_back(bucket({load(kDestination, attachment->id.value)}));
     if (network.kind == topology::NetworkKind::vxlan) {
         for (const auto& [host, vtep] : view.hosts)
-            if (host != emit.host.name && vtep) beyond.push_back(bucket(to_vtep(network, *vtep)));
+            if (host != emit.host.name && vtep) beyond.push_back(bucket(to_vtep(network.vni, *vtep)));
     }
     if (uplink_of(emit.host, network) != nullptr) {
         beyond.push_back(bucket({load(WayOut::uplink)}));
@@ -99,7 +87,7 @@ of::Actions way_to(const Emit& emit, const NetworkCore& network, const Attachmen
     if (is_local(emit, attachment))
         return {load(kDestination, attachment.id.value), forget_in_port(), go_to(Stage::filter_in)};
     if (network.kind != topology::NetworkKind::vxlan || !attachment.vtep) return {};
-    auto actions = to_vtep(network, *attachment.vtep);
+    auto actions = to_vtep(network.vni, *attachment.vtep);
     actions.emplace_back(forget_in_port());
     actions.emplace_back(go_to(Stage::filter_in));
     return actions;

@@ -25,12 +25,9 @@ std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site
         }
         const auto* watch = watch_of(candidate, here);
         if (watch == nullptr) continue;
-        const auto& vtep = *candidate.vtep;
-        group.buckets.push_back(
-            {{of::set_field(of::Field::tun_id, gateway.numbers.vni),
-              of::set_field(vtep.is_v6() ? of::Field::tun_ipv6_dst : of::Field::tun_dst, of::bits(vtep)),
-              load(WayOut::tunnel), forget_in_port(), again_to(Stage::output)},
-             *watch});
+        auto way = to_vtep(gateway.numbers.vni, *candidate.vtep);
+        of::append(way, {forget_in_port(), again_to(Stage::output)});
+        group.buckets.push_back({std::move(way), *watch});
     }
     if (group.buckets.empty()) return std::nullopt;
     return group;

@@ -45,6 +45,13 @@ inline of::Resubmit again_to(Stage stage) {
     return {table_of(live_from(stage))};
 }
 
+/// By the tunnel to a host, with the VNI that says there what the packet is.
+inline of::Actions to_vtep(std::uint32_t vni, const Ip& vtep) {
+    return {of::set_field(of::Field::tun_id, vni),
+            of::set_field(vtep.is_v6() ? of::Field::tun_ipv6_dst : of::Field::tun_dst, of::bits(vtep)),
+            load(WayOut::tunnel)};
+}
+
 /// OVS never sends a packet out of the port it came in by; a unicast may have to (two sub-networks of one trunk port).
 inline of::SetField forget_in_port() {
     return of::set_field(of::Field::in_port, 0);
