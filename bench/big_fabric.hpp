@@ -45,9 +45,7 @@ struct BigFabric {
     topology::Allocations allocations;
     fabric::Bindings bindings;
     std::map<std::string, fabric::HostFacts> facts;
-    fabric::Neighbours neighbours;
-    std::set<std::string> out_of_service, absent;
-    fabric::DeadLinks dead_links;
+    fabric::Learnt learnt;
 
     explicit BigFabric(const Size& size) {
         const topology::Source source{"bench.toml", topology_text(size)};
@@ -67,7 +65,7 @@ struct BigFabric {
     }
     void move(std::size_t port, std::size_t host) { bindings[port_name(port)].host = host_name(host); }
 
-    fabric::Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service, dead_links, absent}; }
+    fabric::Inputs inputs() const { return {topology, allocations, bindings, facts, learnt}; }
     fabric::WorldPtr world() const {
         return fabric::build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}});
     }

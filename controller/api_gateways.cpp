@@ -62,12 +62,12 @@ json::object router_object(const fabric::World& world, const fabric::RouterView&
             {"routes", std::move(routes)},   {"hosts", std::move(hosts)}};
 }
 
-json::value nexthop_object(const Supervisor& supervisor, const std::string& network, const std::optional<Ip>& ip,
+json::value nexthop_object(const Supervisor& supervisor, const nat::Gateway& gateway, const std::optional<Ip>& ip,
                            const std::optional<Mac>& mac) {
     if (!ip) return nullptr;
-    auto state = supervisor.neighbours().state(network, *ip);
+    auto state = supervisor.next_hops().state(active_host(supervisor, gateway.name), gateway.network, *ip);
     // Known from before a restart, or a port of weft's.
-    if (mac && state == NeighbourState::resolving) state = NeighbourState::resolved;
+    if (mac && state == Resolution::resolving) state = Resolution::resolved;
     return json::object{{"address", ip->to_string()}, {"mac", text_or_null(mac)}, {"state", name_of(state)}};
 }
 
@@ -86,8 +86,8 @@ json::object gateway_object(const Supervisor& supervisor, const nat::Gateway& ga
             {"mac", gateway.mac.to_string()},
             {"active", name_or_null(active_host(supervisor, gateway.name))},
             {"candidates", std::move(candidates)},
-            {"nexthop", nexthop_object(supervisor, gateway.network, gateway.nexthop, gateway.nexthop_mac)},
-            {"nexthop6", nexthop_object(supervisor, gateway.network, gateway.nexthop6, gateway.nexthop6_mac)},
+            {"nexthop", nexthop_object(supervisor, gateway, gateway.nexthop, gateway.nexthop_mac)},
+            {"nexthop6", nexthop_object(supervisor, gateway, gateway.nexthop6, gateway.nexthop6_mac)},
             {"snat", texts(gateway.snat)},
             {"routers", std::move(routers)}};
 }

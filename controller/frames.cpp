@@ -177,6 +177,10 @@ std::uint16_t internet_checksum(Bytes bytes, std::uint32_t sum) {
     return static_cast<std::uint16_t>(~total);
 }
 
+Frame who_has(const Mac& sender, const Ip& sender_ip, const Ip& target) {
+    return target.is_v4() ? arp_request(sender, sender_ip, target) : neighbour_solicitation(sender, sender_ip, target);
+}
+
 Frame arp_request(const Mac& sender, const Ip& sender_ip, const Ip& target) {
     return arp_frame(sender, sender_ip, target);
 }

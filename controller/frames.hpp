@@ -29,6 +29,9 @@ Frame gratuitous_arp(const Mac& mac, const Ip& ip);
 /// :: (duplicate address detection, RFC 4862, 5.4.2).
 Frame neighbour_solicitation(const Mac& sender, const Ip& sender_ip, const Ip& target);
 
+/// One of the two, by the family of `target`.
+Frame who_has(const Mac& sender, const Ip& sender_ip, const Ip& target);
+
 /// RFC 4861, 4.4: `ip` is at `mac`, sent from `ip`, with the override flag and the target link-layer option.
 /// `solicited` must be false for a multicast destination.
 Frame neighbour_advertisement(const Mac& mac, const Ip& ip, const Ip& destination, const Mac& destination_mac,

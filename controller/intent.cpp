@@ -139,14 +139,14 @@ void Intent::commit(const Candidate& candidate, State state) {
             claims_.forget(host);
             facts_.erase(host);
             health_.reachable.erase(host);
-            state_.dead_links.erase(host);
+            state_.learnt.dead_links.erase(host);
             health_.synced.erase(host);
             health_.lost.erase(host);
         }
     topology_ = candidate.topology;
-    std::erase_if(state_.neighbours,
+    std::erase_if(state_.learnt.neighbours,
                   [this](const auto& known) { return !topology_->networks.contains(known.first.first); });
-    for (auto* hosts : {&state_.absent, &state_.out_of_service})
+    for (auto* hosts : {&state_.learnt.absent, &state_.learnt.out_of_service})
         std::erase_if(*hosts, [this](const std::string& host) { return !topology_->hosts.contains(host); });
     failpoint("intent.committed");
     rebuild({.all = true, .networks = {}, .hosts = {}});
@@ -162,9 +162,8 @@ std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Top
 fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
     const auto facts = facts_under(*candidate.topology);
     const auto bindings = claims_.bindings(*candidate.topology);
-    return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.neighbours,
-                          state_.out_of_service, state_.dead_links, state_.absent},
-                         published_.world, {.all = true, .networks = {}, .hosts = {}});
+    return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.learnt}, published_.world,
+                         {.all = true, .networks = {}, .hosts = {}});
 }
 
 void Intent::observe(const std::string& host, const fabric::Observation& seen) {
@@ -198,7 +197,7 @@ void Intent::note_synced(const std::string& host, bool synced) {
 }
 
 void Intent::hear(const std::string& network, const Ip& ip, const Mac& mac) {
-    auto& known = state_.neighbours[{network, ip}];
+    auto& known = state_.learnt.neighbours[{network, ip}];
     if (known == mac) return;
     known = mac;
     dirty_ = true;
@@ -206,13 +205,20 @@ void Intent::hear(const std::string& network, const Ip& ip, const Mac& mac) {
 }
 
 void Intent::forget(const std::string& network, const Ip& ip) {
-    if (state_.neighbours.erase({network, ip}) == 0) return;
+    if (state_.learnt.neighbours.erase({network, ip}) == 0) return;
     dirty_ = true;
     rebuild({.all = false, .networks = {network}, .hosts = {}});
 }
 
+void Intent::note_unanswered(fabric::Unanswered unanswered) {
+    if (unanswered == state_.learnt.unanswered) return;
+    state_.learnt.unanswered = std::move(unanswered);
+    dirty_ = true;
+    rebuild({});
+}
+
 void Intent::note_absent(const std::string& host, bool absent) {
-    if (absent ? !state_.absent.insert(host).second : state_.absent.erase(host) == 0) return;
+    if (absent ? !state_.learnt.absent.insert(host).second : state_.learnt.absent.erase(host) == 0) return;
     dirty_ = true;
     std::set<std::string> networks;
     for (const auto& [name, network] : topology_->networks)
@@ -225,23 +231,23 @@ bool Intent::judge_services() {
     std::set<std::string> out;
     for (const auto& [_, gateway] : published_.world->gateways)
         for (const auto& candidate : gateway->candidates) {
-            const bool was = state_.out_of_service.contains(candidate.host);
+            const bool was = state_.learnt.out_of_service.contains(candidate.host);
             if (candidate.vtep && nat::out_of_service(candidate.host, *candidate.vtep, was, health_))
                 out.insert(candidate.host);
         }
-    if (out == state_.out_of_service) return false;
-    state_.out_of_service = std::move(out);
+    if (out == state_.learnt.out_of_service) return false;
+    state_.learnt.out_of_service = std::move(out);
     dirty_ = true;
     return true;
 }
 
 bool Intent::note_dead_links(const std::string& host, const std::set<std::string>& physnets) {
-    const auto known = state_.dead_links.find(host);
-    if (known == state_.dead_links.end() ? physnets.empty() : known->second == physnets) return false;
+    const auto known = state_.learnt.dead_links.find(host);
+    if (known == state_.learnt.dead_links.end() ? physnets.empty() : known->second == physnets) return false;
     if (physnets.empty())
-        state_.dead_links.erase(known);
+        state_.learnt.dead_links.erase(known);
     else
-        state_.dead_links[host] = physnets;
+        state_.learnt.dead_links[host] = physnets;
     dirty_ = true;
     return true;
 }
@@ -287,10 +293,9 @@ void Intent::rebuild(fabric::Touched touched) {
     tell(rebound, bindings_, bindings);
     bindings_ = std::move(bindings);
     const auto facts = facts_under(*topology_);
-    published_ = {fabric::build({topology_, state_.allocations, bindings_, facts, state_.neighbours,
-                                 state_.out_of_service, state_.dead_links, state_.absent},
-                                published_.world, touched),
-                  state_.current, SteadyClock::now()};
+    published_ = {
+        fabric::build({topology_, state_.allocations, bindings_, facts, state_.learnt}, published_.world, touched),
+        state_.current, SteadyClock::now()};
     store_holders(rebound);
     look_at_gateways();
     publish_(published_);

@@ -54,6 +54,8 @@ class Intent {
     void hear(const std::string& network, const Ip& ip, const Mac& mac);
     /// It does not answer any more.
     void forget(const std::string& network, const Ip& ip);
+    /// Which hosts gateways' next hops do not answer, where they answer another.
+    void note_unanswered(fabric::Unanswered unanswered);
     /// The daemon has lost the host for a while, or has it again: whether it may be the edge of routed networks.
     void note_absent(const std::string& host, bool absent);
 

@@ -196,7 +196,9 @@ std::vector<openflow::PacketOut> error(const openflow::PacketIn& packet, const f
 /// A neighbour solicitation for an address of weft's on a datapath that cannot answer by itself.
 std::vector<openflow::PacketOut> advertisement(const openflow::PacketIn& packet, const fabric::HostView& host) {
     const auto target = solicited_target(packet.packet);
-    const auto asker = neighbour_claim(packet.packet);
+    auto asker = neighbour_claim(packet.packet);
+    if (const auto source = source_address(packet.packet); !asker && source && *source != Ip::v6({}))
+        asker = NeighbourClaim{*source, mac_at(packet.packet, 6)};
     const auto* network = network_of(host, value_of(packet, kNetwork));
     if (!target || !asker || network == nullptr) return {};
     std::optional<Mac> mac;
@@ -225,7 +227,8 @@ std::vector<openflow::PacketOut> PacketService::answer(const openflow::PacketIn&
     switch (*what) {
     case Punt::neighbour:
         if (const auto* network = network_of(host, value_of(packet, kNetwork)); network != nullptr)
-            if (const auto claim = neighbour_claim(packet.packet)) heard_(network->core.name, claim->ip, claim->mac);
+            if (const auto claim = neighbour_claim(packet.packet))
+                heard_(host.name, network->core.name, claim->ip, claim->mac);
         return {};
     case Punt::solicitation:
         return advertisement(packet, host);

@@ -14,8 +14,9 @@ namespace weft::controller {
 
 class PacketService {
   public:
-    /// Somebody on a network said that it has an address.
-    using Heard = std::function<void(const std::string& network, const Ip& ip, const Mac& mac)>;
+    /// On a host came word from a network that somebody has an address.
+    using Heard =
+        std::function<void(const std::string& host, const std::string& network, const Ip& ip, const Mac& mac)>;
 
     /// A packet needs a neighbour: keeps `again` until it is known. False: it does not answer.
     using Need = std::function<bool(const std::string& network, const Ip& ip, const std::string& host,

@@ -49,10 +49,7 @@ struct State {
     /// From `attach` or a NIC on a weft libvirt network. Kept: name, network, vm, mac, ip, ip6, security_groups, qos.
     std::map<std::string, topology::Port> dynamic_ports;
     std::map<std::string, std::string> holders; ///< port → the host whose claim to it stands
-    fabric::Neighbours neighbours;              ///< who answered for an address on a physical network
-    std::set<std::string> out_of_service;       ///< hosts that gateways' traffic keeps away from until they are synced
-    fabric::DeadLinks dead_links;               ///< uplinks without a link
-    std::set<std::string> absent;               ///< hosts that are nobody's edge until they are synced
+    fabric::Learnt learnt;
     bool operator==(const State&) const = default;
 
     const Revision* find(RevisionNumber number) const;

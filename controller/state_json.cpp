@@ -181,10 +181,13 @@ std::string encode(const State& state) {
     for (const auto& [port, host] : state.holders)
         holders[port] = host;
     json::object dead_links;
-    for (const auto& [host, physnets] : state.dead_links)
+    for (const auto& [host, physnets] : state.learnt.dead_links)
         dead_links[host] = json::array(physnets.begin(), physnets.end());
+    json::array unanswered;
+    for (const auto& at : state.learnt.unanswered)
+        unanswered.push_back({{"host", at.host}, {"network", at.network}, {"ip", at.ip.to_string()}});
     json::array neighbours;
-    for (const auto& [key, mac] : state.neighbours)
+    for (const auto& [key, mac] : state.learnt.neighbours)
         neighbours.push_back({{"network", key.first}, {"ip", key.second.to_string()}, {"mac", mac.to_string()}});
 
     return json::serialize(json::object{
@@ -198,9 +201,10 @@ std::string encode(const State& state) {
         {"dynamic_ports", std::move(ports)},
         {"holders", std::move(holders)},
         {"neighbours", std::move(neighbours)},
-        {"out_of_service", json::array(state.out_of_service.begin(), state.out_of_service.end())},
+        {"out_of_service", json::array(state.learnt.out_of_service.begin(), state.learnt.out_of_service.end())},
         {"dead_links", std::move(dead_links)},
-        {"absent", json::array(state.absent.begin(), state.absent.end())},
+        {"absent", json::array(state.learnt.absent.begin(), state.learnt.absent.end())},
+        {"unanswered", std::move(unanswered)},
     });
 }
 
@@ -228,18 +232,24 @@ Result<State> decode(std::string_view text) {
             const auto& neighbour = reader.object(entry, "neighbours");
             const auto ip = reader.address<Ip>(neighbour, "ip");
             const auto mac = reader.address<Mac>(neighbour, "mac");
-            if (ip && mac) state.neighbours.insert_or_assign({reader.text(neighbour, "network"), *ip}, *mac);
+            if (ip && mac) state.learnt.neighbours.insert_or_assign({reader.text(neighbour, "network"), *ip}, *mac);
         }
     if (object.contains("out_of_service"))
         for (const auto& host : reader.array(object, "out_of_service"))
-            state.out_of_service.insert(reader.text(host, "out_of_service"));
+            state.learnt.out_of_service.insert(reader.text(host, "out_of_service"));
     if (object.contains("dead_links"))
         for (const auto& [host, physnets] : reader.object(reader.at(object, "dead_links"), "dead_links"))
             for (const auto& physnet : reader.array(object.at("dead_links").get_object(), host))
-                state.dead_links[host].insert(reader.text(physnet, "dead_links"));
+                state.learnt.dead_links[host].insert(reader.text(physnet, "dead_links"));
     if (object.contains("absent"))
         for (const auto& host : reader.array(object, "absent"))
-            state.absent.insert(reader.text(host, "absent"));
+            state.learnt.absent.insert(reader.text(host, "absent"));
+    if (object.contains("unanswered"))
+        for (const auto& entry : reader.array(object, "unanswered")) {
+            const auto& at = reader.object(entry, "unanswered");
+            if (const auto ip = reader.address<Ip>(at, "ip"))
+                state.learnt.unanswered.insert({reader.text(at, "host"), reader.text(at, "network"), *ip});
+        }
     if (!reader.wrong().empty()) {
         return fail(ErrorKind::invalid, fmt::format("the saved state is damaged: '{}' is missing or of the wrong type; "
                                                     "restore the state directory from a backup, or empty it and apply "

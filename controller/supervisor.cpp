@@ -35,15 +35,15 @@ bool is_any_address(const std::string& address) {
 
 Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Log& log, EventLog& events)
     : io_(io), settings_(std::move(settings)), log_(log), events_(events), voice_{log, events}, store_(store),
-      intent_(settings_, voice_, [this](const Published& published) { publish(published); }),
-      announcer_([this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); }),
-      neighbours_(
-          voice_, [this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); },
-          [this](const std::string& network, const Ip& ip) { intent_.forget(network, ip); }),
+      intent_(settings_, voice_, [this](const Published& published) { publish(published); }), announcer_(sender()),
+      neighbours_(sender(), [this](const std::string& network, const Ip& ip) { intent_.forget(network, ip); }),
+      next_hops_(voice_, sender(),
+                 [this](const fabric::Unanswered& unanswered) { intent_.note_unanswered(unanswered); }),
       packets_(
           voice_,
-          [this](const std::string& network, const Ip& ip, const Mac& mac) {
+          [this](const std::string& host, const std::string& network, const Ip& ip, const Mac& mac) {
               neighbours_.heard(network, ip);
+              next_hops_.heard(host, network, ip);
               intent_.hear(network, ip, mac);
           },
           [this](const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again) {
@@ -72,6 +72,7 @@ Result<> Supervisor::start() {
     asio::co_spawn(io_, give_memory_back(), asio::detached);
     asio::co_spawn(io_, announcer_.run(), asio::detached);
     asio::co_spawn(io_, neighbours_.run(), asio::detached);
+    asio::co_spawn(io_, next_hops_.run(), asio::detached);
     return {};
 }
 
@@ -86,6 +87,7 @@ void Supervisor::stop() {
         if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
     announcer_.stop();
     neighbours_.stop();
+    next_hops_.stop();
     save_.raise();
     synced_.raise();
 }
@@ -177,7 +179,8 @@ void Supervisor::publish(const Published& published) {
     for (const auto& [_, agent] : hosts_)
         agent.flows->publish(published);
     announcer_.publish(*published.world, intent_.active());
-    neighbours_.publish(published.world, intent_.active());
+    neighbours_.publish(published.world);
+    next_hops_.publish(published.world, intent_.active(), intent_.state().learnt.unanswered);
     if (intent_.dirty()) save_.raise();
 }
 
@@ -262,6 +265,10 @@ Task<void> Supervisor::serve_packets(std::string host, std::shared_ptr<openflow:
         for (const auto& answer : packets_.answer(*packet, *view->second))
             session->packet_out(answer);
     }
+}
+
+SendFrom Supervisor::sender() {
+    return [this](const std::string& host, const openflow::PacketOut& packet) { return send(host, packet); };
 }
 
 bool Supervisor::send(const std::string& host, const openflow::PacketOut& packet) const {

@@ -11,6 +11,7 @@
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
 #include "controller/neighbours.hpp"
+#include "controller/next_hops.hpp"
 #include "controller/packet_service.hpp"
 #include "controller/settings.hpp"
 #include "controller/state.hpp"
@@ -34,7 +35,7 @@ class Supervisor {
 
     const Intent& intent() const { return intent_; }
     const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
-    const Neighbours& neighbours() const { return neighbours_; }
+    const NextHops& next_hops() const { return next_hops_; }
     const EventLog& events() const { return events_; }
     EventLog& events() { return events_; }
     Endpoint openflow_endpoint() const { return listener_->endpoint(); }
@@ -51,6 +52,7 @@ class Supervisor {
     void publish(const Published& published);
     /// Packets that the host's flows ask the daemon about.
     Task<void> serve_packets(std::string host, std::shared_ptr<openflow::Session> session);
+    SendFrom sender();
     bool send(const std::string& host, const openflow::PacketOut& packet) const;
     RowsAgent::Wanted wanted(const topology::Host& host) const;
     void start_host(const topology::Host& host);
@@ -68,6 +70,7 @@ class Supervisor {
     Intent intent_;
     Announcer announcer_;
     Neighbours neighbours_;
+    NextHops next_hops_;
     PacketService packets_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::unique_ptr<Listener> listener_;

@@ -17,6 +17,7 @@ enum Priority : std::uint16_t {
     kHeard = 80,
     kAnswer = 100,
     kNoOption = 110,
+    kUnicast = 115,
     kOwner = 120,
     kSecondPass = 130
 };
@@ -55,14 +56,22 @@ void respond_network(Emit& emit, const NetworkCore& network) {
         if (emit.host.facts.nd_ext) return advertisement(leg.mac, ip, true);
         return {punt(Punt::solicitation)};
     };
+    // A datapath can rewrite an option, but not add one.
+    const auto unicast = [&](of::Match match) {
+        if (leg.gateway6)
+            emit.flow(Stage::respond, kUnicast, owner, asks_without_option(std::move(match), leg.mac),
+                      {punt(Punt::solicitation)});
+    };
     for (const auto& ip : leg.addresses())
         emit.flow(Stage::respond, kAnswer, owner, asks_for(asked_by_local(network), Prefix::host(ip)),
                   answer(ip, WayIn::local));
+    unicast(asked_by_local(network));
     if (network.edge != emit.host.name) return;
     // The edge alone answers the wire, and hears the answers to what it asked there.
     for (const auto& ip : leg.addresses())
         emit.flow(Stage::respond, kAnswer, owner, asks_for(from_wire(network), Prefix::host(ip)),
                   answer(ip, WayIn::uplink));
+    unicast(from_wire(network));
     emit.flow(Stage::respond, kHeard, owner, from_wire(network).arp_op(2).eth_dst(leg.mac), {punt(Punt::neighbour)});
     emit.flow(Stage::respond, kHeard, owner, from_wire(network).icmpv6(nd::kNeighbourAdvertisement).eth_dst(leg.mac),
               {punt(Punt::neighbour)});

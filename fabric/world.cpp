@@ -1,5 +1,6 @@
 #include "fabric/world.hpp"
 
+#include "fabric/gateways.hpp"
 #include "topology/ids.hpp"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ std::string edge_of(const topology::Network& network, const Inputs& inputs) {
     for (const auto& name : inputs.topology->host_order) {
         const auto host = inputs.topology->hosts.find(name);
         if (host != inputs.topology->hosts.end() && host->second.uplinks.contains(network.physnet) &&
-            !inputs.absent.contains(name))
+            !inputs.learnt.absent.contains(name))
             return name;
     }
     return "";
@@ -141,7 +142,7 @@ NetworkPtr build_network(const topology::Network& network, const std::vector<Att
     NetworkView view;
     view.core = core_of(network, inputs, roles);
     if (view.core.routed && view.core.physical())
-        for (const auto& [key, mac] : inputs.neighbours)
+        for (const auto& [key, mac] : inputs.learnt.neighbours)
             if (key.first == network.name) view.neighbours.emplace(key.second, mac);
     for (const auto& member : members) {
         const auto before = previous ? find_or_null(previous->bound, member.port) : AttachmentPtr{};
@@ -175,51 +176,6 @@ RouterView router_of(const topology::Router& router, const topology::Topology& t
         view.gateway_has_ip6 = gateway->second.address6.has_value();
         view.gateway_mtu = topology.networks.at(gateway->second.network).mtu;
         view.largest_mtu = std::max(view.largest_mtu, view.gateway_mtu);
-    }
-    return view;
-}
-
-std::optional<Ip> vtep_of(const Inputs& inputs, const std::string& host) {
-    const auto facts = inputs.facts.find(host);
-    return facts == inputs.facts.end() ? std::nullopt : facts->second.vtep;
-}
-
-/// A way out that is not known to be dead. Of a host that has not been seen yet the topology tells.
-bool has_uplink(const Inputs& inputs, const std::string& host, const std::string& physnet) {
-    const auto dead = inputs.dead_links.find(host);
-    if (dead != inputs.dead_links.end() && dead->second.contains(physnet)) return false;
-    const auto facts = inputs.facts.find(host);
-    if (facts != inputs.facts.end() && facts->second.vxlan_ofport != 0) return facts->second.uplinks.contains(physnet);
-    const auto wanted = inputs.topology->hosts.find(host);
-    return wanted != inputs.topology->hosts.end() && wanted->second.uplinks.contains(physnet);
-}
-
-/// The MAC of a gateway's next hop: a port's, or what was heard.
-std::optional<Mac> mac_of(const Inputs& inputs, const std::string& network, const std::optional<Ip>& ip) {
-    if (!ip) return std::nullopt;
-    for (const auto& [key, addresses] : inputs.allocations.attachments)
-        if (key.network == network && (addresses.ip == ip || addresses.ip6 == ip)) return addresses.mac;
-    const auto heard = inputs.neighbours.find({network, *ip});
-    return heard == inputs.neighbours.end() ? std::nullopt : std::optional(heard->second);
-}
-
-/// `previous` where the topology and the allocations are still what it was made of.
-nat::Gateway gateway_of(const topology::Gateway& gateway, const Inputs& inputs, const nat::GatewayPtr& previous) {
-    auto view = previous ? *previous : nat::make_gateway({*inputs.topology, inputs.allocations}, gateway);
-    view.candidates.clear();
-    for (const auto& host : gateway.hosts) {
-        const bool linked = has_uplink(inputs, host, view.physnet);
-        view.candidates.push_back(
-            {host, vtep_of(inputs, host), linked, linked && !inputs.out_of_service.contains(host)});
-    }
-    view.nexthop_mac = mac_of(inputs, gateway.network, gateway.nexthop);
-    view.nexthop6_mac = mac_of(inputs, gateway.network, gateway.nexthop6);
-    for (auto& floating : view.floating_ips) {
-        const auto& wanted = inputs.topology->floating_ips.at(floating.address);
-        const auto bound = inputs.bindings.find(floating.port);
-        const bool at_port = wanted.distributed && bound != inputs.bindings.end() && view.nexthop_mac &&
-                             has_uplink(inputs, bound->second.host, view.physnet);
-        floating.host = at_port ? bound->second.host : "";
     }
     return view;
 }

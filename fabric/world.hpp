@@ -42,6 +42,26 @@ using Neighbours = std::map<std::pair<std::string, Ip>, Mac>;
 /// Uplinks without a link: host → physical networks.
 using DeadLinks = std::map<std::string, std::set<std::string>>;
 
+/// A next hop of gateways on a public network, as one host hears it.
+struct NextHopAt {
+    std::string host, network;
+    Ip ip;
+    auto operator<=>(const NextHopAt&) const = default;
+};
+/// Next hops that answer another host, but not this one.
+using Unanswered = std::set<NextHopAt>;
+
+/// What hosts showed of themselves and of others over time, beyond their own facts. Flows depend on it, so the daemon
+/// keeps it.
+struct Learnt {
+    Neighbours neighbours;
+    std::set<std::string> out_of_service; ///< hosts that gateways' traffic keeps away from until they are synced
+    DeadLinks dead_links;
+    std::set<std::string> absent; ///< hosts that are nobody's edge: the daemon has lost them
+    Unanswered unanswered;
+    bool operator==(const Learnt&) const = default;
+};
+
 /// One port in one network, with all that any host needs to know of it.
 struct Attachment {
     std::string port;
@@ -172,10 +192,7 @@ struct Inputs {
     const topology::Allocations& allocations;
     const Bindings& bindings;
     const std::map<std::string, HostFacts>& facts; ///< by host name
-    const Neighbours& neighbours;
-    const std::set<std::string>& out_of_service; ///< hosts that gateways' traffic keeps away from
-    const DeadLinks& dead_links;
-    const std::set<std::string>& absent; ///< hosts that are nobody's edge: the daemon has lost them
+    const Learnt& learnt;
 };
 
 /// Which networks a change can have touched; `all` where that is not known.

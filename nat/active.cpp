@@ -49,6 +49,7 @@ std::string active_host(const Gateway& gateway, const Health& health) {
 std::string_view state_of(const Candidate& candidate, const Gateway& gateway, const Health& health) {
     if (!candidate.has_uplink) return "no uplink"; // and BFD tells everybody so
     if (!lives(candidate, health)) return "down";
+    if (!candidate.answered) return "no next hop";
     if (!candidate.in_service) return "returning";
     return candidate.host == active_host(gateway, health) ? "active" : "standby";
 }
@@ -57,6 +58,7 @@ std::string sentence(const Candidate& candidate, const Gateway& gateway, const H
     const auto state = state_of(candidate, gateway, health);
     if (state == "down") return candidate.host + " does not answer (BFD)";
     if (state == "no uplink") return "the uplink of " + candidate.host + " has no link";
+    if (state == "no next hop") return "the next hop does not answer " + candidate.host;
     if (state == "returning") return candidate.host + " is back but not synced yet";
     const auto active = active_host(gateway, health);
     return state == "standby" ? active + " comes before " + candidate.host : "";

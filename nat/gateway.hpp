@@ -22,7 +22,8 @@ struct Candidate {
     std::string host;
     std::optional<Ip> vtep;
     bool has_uplink = true; ///< with a link
-    bool in_service = true; ///< false: it has no uplink, or it was down and is not yet known to have its flows again
+    bool answered = true;   ///< by the next hops, as well as any other candidate
+    bool in_service = true; ///< false: one of these is not so, or it was down and is not yet known to have its flows
     bool operator==(const Candidate&) const = default;
 };
 

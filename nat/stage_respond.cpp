@@ -9,7 +9,7 @@ using namespace pipeline;
 
 namespace {
 
-enum Priority : std::uint16_t { kAnswer = 100, kActive = 90, kHeard = 85 };
+enum Priority : std::uint16_t { kUnicast = 115, kAnswer = 100, kActive = 90, kHeard = 85 };
 
 class Responder {
   public:
@@ -37,6 +37,17 @@ class Responder {
                        {of::Group{group_id(gateway_, Gate::answers)}});
         else
             sink_.drop(Stage::respond, kActive, owner_, Reason::unknown_destination, std::move(unasked));
+    }
+
+    /// Solicitations without an option, which a datapath cannot answer.
+    void unicast() {
+        const auto asked = [&](of::Match match) { return asks_without_option(std::move(match), gateway_.mac); };
+        const auto put = [&](of::Match match, of::Action action) {
+            sink_.flow(Stage::respond, kUnicast, owner_, std::move(match), {std::move(action)});
+        };
+        put(asked(on(WayIn::local)), punt(Punt::solicitation));
+        put(asked(on(WayIn::uplink).set(kNat, static_cast<std::uint64_t>(Nat::active))), punt(Punt::solicitation));
+        if (open_) put(asked(on(WayIn::uplink).set(kNat, 0)), of::Group{group_id(gateway_, Gate::answers)});
     }
 
     void open_gate() {
@@ -74,6 +85,7 @@ void respond_gateway(Sink& sink, const Gateway& gateway, const Site& here) {
     responder.open_gate();
     for (const auto& address : public_addresses(gateway))
         responder.answers(address.block, address.mac, true);
+    if (gateway.address6) responder.unicast();
     for (const auto& nexthop : {gateway.nexthop, gateway.nexthop6})
         if (nexthop) responder.hears(*nexthop);
 }

@@ -17,6 +17,10 @@ of::Match asks_for(of::Match match, const Prefix& block) {
     return std::move(match.icmpv6(nd::kNeighbourSolicitation).set(of::Field::nd_target, value, mask));
 }
 
+of::Match asks_without_option(of::Match match, const Mac& mac) {
+    return std::move(match.eth_dst(mac).icmpv6(nd::kNeighbourSolicitation).set(of::Field::nd_sll, 0));
+}
+
 of::Match says_it_has(of::Match match, const Ip& ip) {
     if (ip.is_v4()) return std::move(match.arp().set(of::Field::arp_spa, of::bits(ip)));
     return std::move(match.icmpv6(nd::kNeighbourAdvertisement).set(of::Field::nd_target, of::bits(ip)));

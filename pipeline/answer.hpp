@@ -13,6 +13,10 @@ inline constexpr std::uint8_t kNeighbourSolicitation = 135, kNeighbourAdvertisem
 /// a datapath without nd_ext, nor need be: an IPv6 block is one address.
 of::Match asks_for(of::Match match, const Prefix& block);
 
+/// A neighbour solicitation to `mac` alone that does not say who asks: RFC 4861, 4.3 lets it leave out its source
+/// link-layer option. (To a group without it: duplicate address detection.)
+of::Match asks_without_option(of::Match match, const Mac& mac);
+
 /// ARP from `ip`, request or reply, or a neighbour advertisement of it.
 of::Match says_it_has(of::Match match, const Ip& ip);
 

@@ -32,6 +32,13 @@ State full_state() {
     port.security_groups = {"web", "ssh"};
     port.qos = "gold";
     state.dynamic_ports["guest-1"] = port;
+    state.allocations.gateways["igw"] = {16'777'215, 7};
+    const auto nexthop = *Ip::parse("203.0.113.1");
+    state.learnt.neighbours[{"public", nexthop}] = *Mac::parse("52:54:00:00:01:12");
+    state.learnt.out_of_service = {"kvm3"};
+    state.learnt.dead_links["kvm2"] = {"physnet1"};
+    state.learnt.absent = {"kvm3"};
+    state.learnt.unanswered = {{"kvm1", "public", nexthop}};
     state.holders = {{"guest-1", "kvm1"}, {"web1", "kvm2"}};
     return state;
 }

@@ -31,8 +31,8 @@ Fixture routed() {
     fixture.bind("c", "kvm2", 11);
     fixture.bind("f", "kvm2", 12);
     fixture.bind("p", "kvm1", 11);
-    fixture.neighbours[{"public", *Ip::parse("203.0.113.1")}] = *Mac::parse("52:54:00:00:01:01");
-    fixture.neighbours[{"office", *Ip::parse("198.51.100.99")}] = *Mac::parse("52:54:00:00:01:02");
+    fixture.learnt.neighbours[{"public", *Ip::parse("203.0.113.1")}] = *Mac::parse("52:54:00:00:01:01");
+    fixture.learnt.neighbours[{"office", *Ip::parse("198.51.100.99")}] = *Mac::parse("52:54:00:00:01:02");
     return fixture;
 }
 

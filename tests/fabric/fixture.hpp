@@ -15,9 +15,7 @@ struct Fixture {
     topology::Allocations allocations;
     Bindings bindings;
     std::map<std::string, HostFacts> facts;
-    Neighbours neighbours;
-    std::set<std::string> out_of_service, absent;
-    DeadLinks dead_links;
+    Learnt learnt;
 
     explicit Fixture(const std::string& toml) {
         auto parsed = topology::parse({{"test.toml", toml}});
@@ -40,7 +38,7 @@ struct Fixture {
     void bind(const std::string& port, const std::string& host, std::uint32_t ofport) {
         bindings[port] = {host, "tap-" + port, ofport};
     }
-    Inputs inputs() const { return {topology, allocations, bindings, facts, neighbours, out_of_service, dead_links, absent}; }
+    Inputs inputs() const { return {topology, allocations, bindings, facts, learnt}; }
     WorldPtr world() const { return build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}}); }
 };
 

@@ -59,22 +59,27 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
 Touched happen_outside(Fixture& fixture) {
     Touched touched;
     const auto host = *rc::gen::elementOf(kHosts);
-    switch (*rc::gen::inRange(0, 7)) {
+    switch (*rc::gen::inRange(0, 8)) {
+    case 7: {
+        const NextHopAt at{host, "public", *Ip::parse("203.0.113.1")};
+        if (fixture.learnt.unanswered.erase(at) == 0) fixture.learnt.unanswered.insert(at);
+        break;
+    }
     case 5:
-        if (fixture.absent.erase(host) == 0) fixture.absent.insert(host);
+        if (fixture.learnt.absent.erase(host) == 0) fixture.learnt.absent.insert(host);
         touched.networks = {"office", "public", "wire"};
         break;
     case 6: {
         const std::pair<std::string, Ip> key{"office", *Ip::parse("198.51.100.99")};
-        if (fixture.neighbours.erase(key) == 0) fixture.neighbours[key] = Mac::from_u64(0x5254'0000'0200);
+        if (fixture.learnt.neighbours.erase(key) == 0) fixture.learnt.neighbours[key] = Mac::from_u64(0x5254'0000'0200);
         touched.networks.insert("office");
         break;
     }
     case 0:
-        if (!fixture.out_of_service.erase(host)) fixture.out_of_service.insert(host);
+        if (!fixture.learnt.out_of_service.erase(host)) fixture.learnt.out_of_service.insert(host);
         break;
     case 1:
-        fixture.neighbours[{"public", *Ip::parse("203.0.113.1")}] =
+        fixture.learnt.neighbours[{"public", *Ip::parse("203.0.113.1")}] =
             Mac::from_u64(0x5254'0000'0100 + *rc::gen::inRange<std::uint64_t>(0, 3));
         break;
     case 2:

@@ -149,6 +149,11 @@ class Lab:
         except FileNotFoundError:
             return True
 
+    def start_weftd_if_gone(self):
+        """For cleanups: the tests after one that failed find a weftd."""
+        if self.weftd_is_gone():
+            self.start_weftd()
+
     def stop_weftd(self):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.weftd(), signal.SIGTERM)

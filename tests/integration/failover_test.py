@@ -75,8 +75,8 @@ class Failover(Traffic, FabricTest):
             def asked():
                 try:
                     return ask(*words, source=source, timeout=1)
-                except OSError:
-                    return ""  # a datagram is lost now and then while switches learn
+                except OSError as error:  # a datagram is lost now and then while switches learn
+                    raise AssertionError(repr(error)) from error
             self.assertEqual(eventually(asked, 8, words), seen, words)
 
     def fails_over(self, fault, weftd=True):
@@ -86,6 +86,7 @@ class Failover(Traffic, FabricTest):
         streams = self.streams()
         if not weftd:
             self.lab.fault("weftd", "kill")
+            self.addCleanup(self.lab.start_weftd_if_gone)
             time.sleep(0.5)
         self.lab.fault("kvm1", *fault)
         try:

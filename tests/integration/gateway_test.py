@@ -8,7 +8,7 @@ import selectors
 import socket
 import time
 
-from scapy.all import ICMP, Ether, IP, IPerror, TCP, UDP, UDPerror
+from scapy.all import ICMP, Ether, ICMPv6ND_NA, ICMPv6ND_NS, IP, IPerror, IPv6, TCP, UDP, UDPerror
 
 import fabric
 from fabric import FabricTest, UdpStream, eventually
@@ -246,6 +246,21 @@ class Gateway(Traffic, FabricTest):
             self.assert_pings(who, address)
 
     # What must not pass.
+
+    def test_a_question_to_a_known_neighbour_may_leave_out_who_asks(self):
+        """RFC 4861, 4.3: a unicast solicitation needs no source link-layer option. Routers and gateways answer."""
+        gateway = self.gateway()
+        for who, own, target, mac in (("internet", "2001:db8:113::1", gateway["address6"], gateway["mac"]),
+                                      ("edge1", "2001:db8:113::50", gateway["address6"], gateway["mac"]),
+                                      ("web1", "fd00:1::10", "fd00:1::1", self.mac_of("web1", "10.0.1.1"))):
+            wire = self.wire(who)
+            wire.send(Ether(src=wire.mac, dst=mac) / IPv6(src=own, dst=target, hlim=255) / ICMPv6ND_NS(tgt=target))
+
+            def answered():
+                return any(ICMPv6ND_NA in frame and frame[ICMPv6ND_NA].tgt == target and frame[Ether].dst == wire.mac
+                           for frame in map(Ether, wire.received()))
+
+            eventually(answered, 3, f"{who} about {target}")
 
     def test_nothing_unsolicited_to_private_addresses(self):
         """Frames to the gateway's MAC for a private address behind it."""

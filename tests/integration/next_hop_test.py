@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""A next hop that falls silent: to one host, and the gateway moves; to all, and it stays."""
+import fabric
+from fabric import FabricTest, eventually
+from traffic import Traffic
+
+INTERNET = "198.51.100.7"
+SWITCH = "s1-physnet1"
+FOUND = 3 + 4 + 1  # seconds: until it is asked again, four questions, the tick
+
+
+class NextHop(Traffic, FabricTest):
+    """igw1: kvm1 before kvm2. igw2: kvm2 before kvm1."""
+    TOPOLOGY = fabric.ROOT / "configs/topologies/gateway.toml"
+
+    def setUp(self):
+        eventually(lambda: self.active() == "kvm1" and self.gateway()["nexthop"]["state"] == "resolved", 20, "igw1")
+        eventually(lambda: self.lab.reaches("db2", INTERNET), 10, "db2 → internet")
+        self.since = self.lab.next_event()
+
+    def gateway(self, name="igw1"):
+        return next(row for row in self.lab.json("gateways") if row["name"] == name)
+
+    def active(self, name="igw1"):
+        return self.gateway(name)["active"]
+
+    def states(self):
+        return {row["host"]: row["state"] for row in self.gateway()["candidates"]}
+
+    def cut(self, *matches):
+        """The physical switch drops what matches, until heal()."""
+        for match in matches:
+            self.lab.exec("switch", "ovs-ofctl", "add-flow", SWITCH, f"priority=10,cookie=0x1,{match},actions=drop")
+        self.addCleanup(self.heal)
+
+    def heal(self):
+        self.lab.exec("switch", "ovs-ofctl", "del-flows", SWITCH, "cookie=0x1/-1")
+
+    def test_silent_to_the_active_host_alone(self):
+        """Its link is up and it lives, but what it sends is lost: the gateway goes to the one that is answered."""
+        self.cut("in_port=u1.1-kvm1")
+        eventually(lambda: self.active() == "kvm2", FOUND, "kvm2 takes over")
+        self.assertEqual(self.states(), {"kvm1": "no next hop", "kvm2": "active"})
+        self.assertTrue(self.lab.events("nexthop_failed", "kvm1", self.since))
+        told = self.lab.events("gateway_active", "kvm2", self.since)
+        self.assertTrue(any("does not answer kvm1" in event["text"] for event in told), told)
+        self.assertEqual(self.tcp("db2", "internet", INTERNET, 8000), "203.0.113.2")
+        self.assertEqual(self.active("igw2"), "kvm2")
+
+        self.lab.restart_weftd()
+        self.assertEqual(self.active(), "kvm2", "a restart forgets nothing")
+        self.assertEqual(self.lab.sent(), {host: fabric.NOTHING_SENT for host in ("kvm1", "kvm2", "kvm3")})
+
+        self.heal()
+        eventually(lambda: self.active() == "kvm1", FOUND, "kvm1 is answered again")
+        self.assertEqual(self.states(), {"kvm1": "active", "kvm2": "standby"})
+        eventually(lambda: self.lab.reaches("db2", INTERNET), 5, "by kvm1")
+
+    def test_silent_to_all(self):
+        """There is nowhere better: the connections of the active host are not thrown away."""
+        self.cut("in_port=e1-internet,arp", "in_port=e1-internet,icmp6,icmp_type=136")
+        eventually(lambda: self.gateway()["nexthop"]["state"] == "failed", FOUND, "its silence is seen")
+        eventually(lambda: self.lab.events("nexthop_failed", "kvm1", self.since), 5, "its silence is told")
+        self.heal()
+        eventually(lambda: self.gateway()["nexthop"]["state"] == "resolved", FOUND, "it answers again")
+        self.assertTrue(self.lab.events("nexthop_resolved", "kvm1", self.since))
+        self.assertFalse(self.lab.events("gateway_active", since=self.since), "nothing moved")
+        self.assertEqual((self.active(), self.active("igw2")), ("kvm1", "kvm2"))
+
+
+if __name__ == "__main__":
+    fabric.main()
