@@ -65,7 +65,7 @@ json::object router_object(const fabric::World& world, const fabric::RouterView&
 json::value nexthop_object(const Supervisor& supervisor, const nat::Gateway& gateway, const std::optional<Ip>& ip,
                            const std::optional<Mac>& mac) {
     if (!ip) return nullptr;
-    auto state = supervisor.next_hops().state(active_host(supervisor, gateway.name), gateway.network, *ip);
+    auto state = supervisor.next_hops().state(gateway, active_host(supervisor, gateway.name), *ip);
     // Known from before a restart, or a port of weft's.
     if (mac && state == Resolution::resolving) state = Resolution::resolved;
     return json::object{{"address", ip->to_string()}, {"mac", text_or_null(mac)}, {"state", name_of(state)}};

@@ -42,98 +42,90 @@ void NextHops::publish(const fabric::WorldPtr& world, const std::map<std::string
     unanswered_ = unanswered;
 }
 
-bool NextHops::doubted(const NextHopAt& at) const {
-    const auto found = asked_.find(at);
-    return found != asked_.end() && found->second.unanswered >= kDoubt;
-}
-
-/// The active hosts; and, to probe, candidates that were not answered and those that may have to take over.
-std::map<NextHopAt, NextHops::Asker> NextHops::askers() const {
-    std::map<NextHopAt, Asker> result;
-    const auto active_host = [this](const nat::Gateway& gateway) {
-        const auto found = active_.find(gateway.name);
-        return found == active_.end() ? std::string() : found->second;
-    };
+/// Of the active hosts; and probes of candidates that were not answered and of those that may have to take over.
+std::map<NextHops::Question, NextHops::Asker> NextHops::questions() const {
+    std::map<Question, Asker> result;
     for_each_next_hop(*world_, [&](const nat::Gateway& gateway, const Ip& ip, const Ip& own) {
-        if (const auto host = active_host(gateway); !host.empty())
-            result[{host, gateway.network, ip}] = {gateway.mac, own, gateway.name};
-    });
-    for_each_next_hop(*world_, [&](const nat::Gateway& gateway, const Ip& ip, const Ip&) {
-        const bool in_doubt = doubted({active_host(gateway), gateway.network, ip});
+        const auto found = active_.find(gateway.name);
+        const auto active = found == active_.end() ? std::string() : found->second;
+        const Question question{{active, gateway.network, ip}, gateway.name};
+        if (!active.empty()) result[question] = {gateway.mac, own};
+        const auto asked = asked_.find(question);
+        const bool in_doubt = asked != asked_.end() && asked->second.unanswered >= kDoubt;
         for (const auto& candidate : gateway.candidates) {
             const NextHopAt at{candidate.host, gateway.network, ip};
+            if (candidate.host == active || (!in_doubt && !unanswered_.contains(at))) continue;
             const auto mac = fabric::host_mac(candidate.host, gateway.physnet);
-            if (in_doubt || unanswered_.contains(at))
-                result.emplace(at, Asker{mac, ip.is_v4() ? Ip() : Ip::link_local(mac), ""});
+            result[{at, ""}] = {mac, ip.is_v4() ? Ip() : Ip::link_local(mac)};
         }
     });
     return result;
 }
 
 void NextHops::heard(const std::string& host, const std::string& network, const Ip& ip) {
-    const auto found = asked_.find({host, network, ip});
-    if (found == asked_.end()) return;
-    auto& asked = found->second;
-    if (asked.state == Resolution::failed && !asked.probes)
-        voice_.say(LogLevel::info, "nexthop_resolved", host, "network " + network,
-                   fmt::format("next hop {} answers again", ip.to_string()));
-    asked.state = Resolution::resolved;
-    asked.unanswered = 0;
-    asked.ask_at = SteadyClock::now() + kRefresh;
+    const auto now = SteadyClock::now();
+    const NextHopAt at{host, network, ip};
+    for (auto entry = asked_.lower_bound({at, ""}); entry != asked_.end() && entry->first.at == at; ++entry) {
+        auto& [question, asked] = *entry;
+        if (asked.state == Resolution::failed && !question.gateway.empty())
+            voice_.say(LogLevel::info, "nexthop_resolved", host, "gateway " + question.gateway,
+                       fmt::format("next hop {} answers again", ip.to_string()));
+        asked = {Resolution::resolved, 0, now + kRefresh, now};
+    }
 }
 
-Resolution NextHops::state(const std::string& host, const std::string& network, const Ip& ip) const {
-    const auto found = asked_.find({host, network, ip});
+Resolution NextHops::state(const nat::Gateway& gateway, const std::string& host, const Ip& ip) const {
+    const auto found = asked_.find({{host, gateway.network, ip}, gateway.name});
     return found == asked_.end() ? Resolution::resolving : found->second.state;
 }
 
-void NextHops::ask(const NextHopAt& at, const Asker& asker, SteadyClock::time_point now) {
-    const auto [entry, anew] = asked_.try_emplace(at);
+void NextHops::ask(const Question& question, const Asker& asker, SteadyClock::time_point now) {
+    const auto& at = question.at;
+    const auto [entry, anew] = asked_.try_emplace(question);
     auto& asked = entry->second;
     if (anew && unanswered_.contains(at)) asked.state = Resolution::failed;
-    if (const bool probes = asker.gateway.empty(); probes != asked.probes) {
-        asked.probes = probes;
-        asked.ask_at = now; // it speaks for another now: the next hop shall know
-    }
-    if (now < asked.ask_at) return;
-    if (!send_(at.host, onto_wire(at.network, who_has(asker.mac, asker.ip, at.ip)))) return;
+    if (now < asked.ask_at || !send_(at.host, onto_wire(at.network, who_has(asker.mac, asker.ip, at.ip)))) return;
     asked.ask_at = now + kAskAgain;
-    if (++asked.unanswered <= kPatience || asked.state == Resolution::failed) return;
+    if (++asked.unanswered == kDoubt) asked.doubted = now;
+    if (asked.unanswered <= kPatience || asked.state == Resolution::failed) return;
     asked.state = Resolution::failed;
-    if (!asked.probes)
-        voice_.say(LogLevel::warning, "nexthop_failed", at.host, "gateway " + asker.gateway,
+    if (!question.gateway.empty())
+        voice_.say(LogLevel::warning, "nexthop_failed", at.host, "gateway " + question.gateway,
                    fmt::format("next hop {} on network {} does not answer", at.ip.to_string(), at.network));
 }
 
+/// A host is judged by questions that it asked after the next hop answered another, and by answers that came when there
+/// was doubt already: one that has fallen silent to all, or speaks again, is not seen so by all at once.
 void NextHops::judge() {
-    std::map<std::pair<std::string, Ip>, std::map<std::string, Resolution>> by_next_hop;
-    for (const auto& [at, asked] : asked_)
-        by_next_hop[{at.network, at.ip}].emplace(at.host, asked.state);
-    auto unanswered = unanswered_;
-    for (const auto& [next_hop, states] : by_next_hop) {
-        const auto any = [&states](Resolution wanted) {
-            return std::ranges::any_of(states, [wanted](const auto& state) { return state.second == wanted; });
-        };
-        const bool to_all = !any(Resolution::resolved) && !any(Resolution::resolving);
-        for (const auto& [host, state] : states) {
-            const NextHopAt at{host, next_hop.first, next_hop.second};
-            if (to_all || state == Resolution::resolved)
-                unanswered.erase(at);
-            else if (state == Resolution::failed && any(Resolution::resolved))
-                unanswered.insert(at);
-        }
+    struct Seen {
+        bool silent_to_all = true;
+        SteadyClock::time_point answered{};
+    };
+    std::map<std::pair<std::string, Ip>, Seen> next_hops;
+    for (const auto& [question, asked] : asked_) {
+        auto& seen = next_hops[{question.at.network, question.at.ip}];
+        seen.silent_to_all = seen.silent_to_all && asked.state == Resolution::failed;
+        if (asked.state == Resolution::resolved) seen.answered = std::max(seen.answered, asked.answered);
     }
-    std::erase_if(unanswered, [this](const NextHopAt& at) { return !asked_.contains(at); });
+    fabric::Unanswered unanswered;
+    for (const auto& [question, asked] : asked_) {
+        if (asked.state == Resolution::resolved) continue;
+        const auto& seen = next_hops.at({question.at.network, question.at.ip});
+        const auto last_but_one = asked.ask_at - 2 * kAskAgain;
+        const bool silent_to_it =
+            asked.state == Resolution::failed && asked.doubted < seen.answered && seen.answered < last_but_one;
+        if (!seen.silent_to_all && (silent_to_it || unanswered_.contains(question.at))) unanswered.insert(question.at);
+    }
     if (unanswered != unanswered_) tell_(unanswered);
 }
 
 Task<void> NextHops::run() {
     while (!stopped_) {
         if (world_) {
-            const auto wanted = askers();
+            const auto wanted = questions();
             std::erase_if(asked_, [&](const auto& entry) { return !wanted.contains(entry.first); });
-            for (const auto& [at, asker] : wanted)
-                ask(at, asker, SteadyClock::now());
+            for (const auto& [question, asker] : wanted)
+                ask(question, asker, SteadyClock::now());
             judge();
         }
         co_await sleep_for(kTick);

@@ -1,7 +1,8 @@
-// NextHops: whether the next hops of gateways answer, by ARP and ND. The active host asks as the gateway. While it gets
-// no answer, the gateway's other candidates probe, each with a MAC of its own and claiming no address. Who is not
-// answered where another is, is told: a gateway moves only to a host that is answered, and a next hop that is silent to
-// all moves nothing.
+// NextHops: whether the next hops of gateways answer, by ARP and ND. The active host asks as the gateway, again and
+// again; so the physical switch always knows where the gateway's MAC is, whatever it saw while hosts failed over. While
+// there is no answer, the gateway's other candidates probe, each with a MAC of its own and claiming no address. Who is
+// not answered where another is, is told: a gateway moves only to a host that is answered, and a next hop that is
+// silent to all moves nothing.
 #pragma once
 #include "base/asio.hpp"
 #include "controller/onto_wire.hpp"
@@ -31,25 +32,29 @@ class NextHops {
     Task<void> run();
     void stop() { stopped_ = true; }
 
-    /// As `host` sees it; resolving also if it does not ask.
-    Resolution state(const std::string& host, const std::string& network, const Ip& ip) const;
+    /// As the gateway sees it from `host`; resolving also if it does not ask there.
+    Resolution state(const nat::Gateway& gateway, const std::string& host, const Ip& ip) const;
 
   private:
-    struct Asked {
-        Resolution state = Resolution::resolving;
-        bool probes = false;
-        int unanswered = 0;
-        SteadyClock::time_point ask_at{};
+    struct Question {
+        fabric::NextHopAt at;
+        std::string gateway; ///< that asks; empty: a probe
+        auto operator<=>(const Question&) const = default;
     };
     struct Asker {
         Mac mac;
         Ip ip;
-        std::string gateway; ///< on whose behalf; empty: it only probes
+    };
+    struct Asked {
+        Resolution state = Resolution::resolving;
+        int unanswered = 0;
+        SteadyClock::time_point ask_at{};
+        SteadyClock::time_point answered{}; ///< last
+        SteadyClock::time_point doubted{};  ///< since when, if it is not answered
     };
 
-    std::map<fabric::NextHopAt, Asker> askers() const;
-    bool doubted(const fabric::NextHopAt& at) const;
-    void ask(const fabric::NextHopAt& at, const Asker& asker, SteadyClock::time_point now);
+    std::map<Question, Asker> questions() const;
+    void ask(const Question& question, const Asker& asker, SteadyClock::time_point now);
     void judge();
 
     Voice voice_;
@@ -58,7 +63,7 @@ class NextHops {
     fabric::WorldPtr world_;
     std::map<std::string, std::string> active_;
     fabric::Unanswered unanswered_;
-    std::map<fabric::NextHopAt, Asked> asked_;
+    std::map<Question, Asked> asked_;
     bool stopped_ = false;
 };
 
