@@ -13,9 +13,13 @@ namespace weft::bench {
 
 struct Size {
     std::size_t hosts, ports_per_host, networks;
+    std::size_t floating_ips = 0; ///< more than 0: a router joins all networks, and a gateway leads out; up to 250
     std::size_t ports() const { return hosts * ports_per_host; }
     std::size_t ports_per_network() const { return (ports() + networks - 1) / networks; }
 };
+
+inline constexpr const char* kPhysnet = "physnet1";
+inline constexpr const char* kUplinks = "uplinks = { physnet1 = \"eth1\" }\n";
 
 inline std::string host_name(std::size_t number) {
     return fmt::format("host{:03}", number);
@@ -24,18 +28,36 @@ inline std::string port_name(std::size_t number) {
     return fmt::format("port{:05}", number);
 }
 
+/// One router of all networks behind one gateway, whose candidates are the first two hosts.
+inline std::string routing_text(const Size& size) {
+    std::string text = "[[router]]\nname = \"main\"\ngateway = \"igw\"\nnetworks = [";
+    auto out = std::back_inserter(text);
+    for (std::size_t i = 0; i < size.networks; ++i)
+        fmt::format_to(out, "\"net{:03}\", ", i);
+    fmt::format_to(out,
+                   "]\n[[network]]\nname = \"public\"\nkind = \"flat\"\nphysnet = \"{}\"\nsubnet = "
+                   "\"203.0.112.0/23\"\n[[gateway]]\nname = \"igw\"\nnetwork = \"public\"\naddress = "
+                   "\"203.0.113.2\"\nnexthop = \"203.0.113.1\"\nhosts = [\"{}\", \"{}\"]\n",
+                   kPhysnet, host_name(0), host_name(1));
+    for (std::size_t i = 0; i < size.floating_ips; ++i)
+        fmt::format_to(out, "[[floating_ip]]\naddress = \"203.0.112.{}\"\nport = \"{}\"\ngateway = \"igw\"\n", i + 2,
+                       port_name(i));
+    return text;
+}
+
 /// Networks take their ports in turn: as many as it takes for each to have the same number.
 inline std::string topology_text(const Size& size) {
     std::string text;
     auto out = std::back_inserter(text);
     for (std::size_t i = 0; i < size.hosts; ++i)
-        fmt::format_to(out, "[[host]]\nname = \"{}\"\nvtep = \"192.0.{}.{}\"\n", host_name(i), 2 + i / 200,
-                       i % 200 + 1);
+        fmt::format_to(out, "[[host]]\nname = \"{}\"\nvtep = \"192.0.{}.{}\"\n{}", host_name(i), 2 + i / 200,
+                       i % 200 + 1, size.floating_ips > 0 ? kUplinks : "");
     for (std::size_t i = 0; i < size.networks; ++i)
         fmt::format_to(out, "[[network]]\nname = \"net{:03}\"\nkind = \"vxlan\"\nsubnet = \"10.{}.0.0/16\"\n", i, i);
     for (std::size_t i = 0; i < size.ports(); ++i)
         fmt::format_to(out, "[[port]]\nname = \"{}\"\nnetwork = \"net{:03}\"\n", port_name(i),
                        i / size.ports_per_network());
+    if (size.floating_ips > 0) text += routing_text(size);
     return text;
 }
 
@@ -56,9 +78,23 @@ struct BigFabric {
         topology = std::make_shared<const topology::Topology>(std::move(parsed.topology));
         allocations = topology::allocate(*topology, {}, {}).allocations;
         for (const auto& [name, host] : topology->hosts)
-            facts.emplace(name, fabric::HostFacts{.vtep = host.vtep, .vxlan_ofport = 1, .nd_ext = true});
+            facts.emplace(name, facts_of(name, host));
+        if (size.floating_ips > 0)
+            learnt.neighbours[{"public", *Ip::parse("203.0.113.1")}] = *Mac::parse("52:54:00:00:00:01");
         for (std::size_t i = 0; i < size.ports(); ++i)
             bind(i, i % size.hosts, 2 + i);
+    }
+    fabric::HostFacts facts_of(const std::string& name, const topology::Host& host) const {
+        fabric::HostFacts facts;
+        facts.vtep = host.vtep;
+        facts.vxlan_ofport = 1;
+        facts.nd_ext = true;
+        if (host.uplinks.empty()) return facts;
+        std::uint32_t ofport = 0xfeff; // ports have numbers from 2 up, so these come down from the highest
+        facts.uplinks.emplace(kPhysnet, ofport);
+        for (const auto& [other, peer] : topology->hosts)
+            if (other != name) facts.watched.emplace(*peer.vtep, --ofport);
+        return facts;
     }
     void bind(std::size_t port, std::size_t host, std::size_t ofport) {
         bindings[port_name(port)] = {host_name(host), "tap" + std::to_string(port), static_cast<std::uint32_t>(ofport)};

@@ -7,7 +7,7 @@
 namespace weft::bench {
 namespace {
 
-constexpr Size kFabric{20, 50, 20};
+constexpr Size kFabric{.hosts = 20, .ports_per_host = 50, .networks = 20};
 
 const BigFabric& thousand_ports() {
     static const BigFabric fabric(kFabric);
@@ -17,7 +17,7 @@ const BigFabric& thousand_ports() {
 /// One host whose plan has about `flows` flows.
 std::vector<openflow::Flow> flows_of_about(std::size_t flows) {
     static constexpr std::size_t kPerPort = 38;
-    const BigFabric fabric({1, flows / kPerPort, 20});
+    const BigFabric fabric({.hosts = 1, .ports_per_host = flows / kPerPort, .networks = 20});
     return fabric::compile(*fabric.world(), host_name(0)).flows;
 }
 
@@ -86,6 +86,45 @@ void deltas_after_one_port_moved(benchmark::State& state) {
     state.counters["hosts"] = static_cast<double>(hosts);
 }
 BENCHMARK(deltas_after_one_port_moved)->Unit(benchmark::kMicrosecond);
+
+/// The same fabric with a router, and a gateway with 200 floating IPs.
+const BigFabric& routed() {
+    static const BigFabric fabric({.hosts = 20, .ports_per_host = 50, .networks = 20, .floating_ips = 200});
+    return fabric;
+}
+
+void compile_the_gateways_host(benchmark::State& state) {
+    const auto world = routed().world();
+    std::size_t flows = 0;
+    for (auto _ : state) {
+        const auto compiled = fabric::compile(*world, host_name(0));
+        flows = compiled.flows.size();
+        benchmark::DoNotOptimize(compiled.flows.data());
+    }
+    count(state, flows);
+}
+BENCHMARK(compile_the_gateways_host)->Unit(benchmark::kMillisecond);
+
+/// World and the deltas of all hosts: the first candidate goes out of service, or comes back.
+void failover(benchmark::State& state) {
+    BigFabric fabric = routed();
+    auto world = fabric.world();
+    std::size_t flows = 0, groups = 0;
+    for (auto _ : state) {
+        if (fabric.learnt.out_of_service.erase(host_name(0)) == 0) fabric.learnt.out_of_service.insert(host_name(0));
+        const auto after = fabric::build(fabric.inputs(), world, {});
+        flows = groups = 0;
+        for (const auto& [name, _host] : after->hosts) {
+            const auto delta = fabric::delta(*world, *after, name);
+            flows += delta.flows.size();
+            groups += delta.groups.add.size() + delta.groups.change.size() + delta.groups.remove.size();
+        }
+        world = after;
+    }
+    state.counters["flow_mods"] = static_cast<double>(flows);
+    state.counters["group_mods"] = static_cast<double>(groups);
+}
+BENCHMARK(failover)->Unit(benchmark::kMicrosecond);
 
 /// Two lists that differ in one flow of a hundred.
 void diff_lists(benchmark::State& state) {

@@ -42,7 +42,7 @@ T must(Result<T> result) {
 /// Exactly `flows` flows of one host of a fabric of two: half of the ports are plugged in there. All of its groups.
 fabric::SwitchState plan_of(std::size_t flows) {
     static constexpr std::size_t kPerPort = 38; // of both hosts' ports: fewer than there are
-    const BigFabric fabric({2, flows / kPerPort, 20});
+    const BigFabric fabric({.hosts = 2, .ports_per_host = flows / kPerPort, .networks = 20});
     auto plan = fabric::compile(*fabric.world(), host_name(0));
     if (plan.flows.size() < flows) throw std::runtime_error("the fabric is too small for so many flows");
     plan.flows.resize(flows);

@@ -1,6 +1,7 @@
 #include "topology/rules.hpp"
 
 #include <algorithm>
+#include <fmt/ranges.h>
 
 namespace weft::topology {
 namespace {
@@ -71,6 +72,25 @@ void check_networks_of(const Topology& topology, const Router& router, FirstCome
                  !network->origin.wrote("subnet6"))
             findings.error(where, fmt::format("network '{}' has no subnet to route", name),
                            "give it a 'subnet' or 'subnet6'", network->origin);
+    }
+}
+
+/// Onto a vlan or flat network each host routes by its own uplink. A host's uplinks may stand in weftd's settings: only
+/// hosts that have some here are looked at, and it is a warning.
+void check_ways_out(const Topology& topology, const Router& router, Findings& findings) {
+    if (router.networks.size() < 2) return;
+    for (std::size_t i = 0; i < router.networks.size(); ++i) {
+        const auto network = topology.networks.find(router.networks[i]);
+        if (network == topology.networks.end() || !network->second.physical()) continue;
+        const auto& physnet = network->second.physnet;
+        std::vector<std::string> without;
+        for (const auto& [name, host] : topology.hosts)
+            if (!host.uplinks.empty() && !host.uplinks.contains(physnet)) without.push_back(name);
+        if (without.empty()) continue;
+        findings.warning(router.origin.at(element("networks", i)),
+                         fmt::format("no uplink to '{}' on {}: VMs there do not reach network '{}' by router '{}'",
+                                     physnet, fmt::join(without, ", "), network->first, router.name),
+                         "add the uplink, here or in weftd's settings");
     }
 }
 
@@ -151,6 +171,7 @@ void check_routers(const Topology& topology, Findings& findings) {
     for (const auto& [name, router] : topology.routers) {
         findings.find(topology.gateways, router.gateway, router.origin.at("gateway"), "gateway");
         check_networks_of(topology, router, routed, findings);
+        check_ways_out(topology, router, findings);
         auto subnets = connected(topology, router);
         check_routes(topology, router, subnets, findings);
         auto& domain = domains[router.gateway.empty() ? "router " + name : "gateway " + router.gateway];

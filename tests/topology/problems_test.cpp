@@ -433,6 +433,11 @@ constexpr Mistake kPolicy[] = {
 constexpr Mistake kWarnings[] = {
     {"no host has an uplink to physical network 'physnet2'\ndid you mean 'physnet1'?",
      "[[network]]\nname = \"n\"\nkind = \"flat\"\nphysnet = §\"physnet2\"\n"},
+    {"no uplink to 'physnet1' on h, k: VMs there do not reach network 'n' by router 'r'",
+     "[[host]]\nname = \"h\"\nuplinks = { lan = \"eth1\" }\n[[host]]\nname = \"k\"\nuplinks = { lan = \"eth1\" }\n"
+     "[[host]]\nname = \"settings\"\n[[network]]\nname = \"m\"\nkind = \"vxlan\"\nsubnet = \"10.98.0.0/24\"\n"
+     "[[network]]\nname = \"n\"\nkind = \"vlan\"\nphysnet = \"physnet1\"\nvlan = 77\nsubnet = \"10.99.0.0/24\"\n"
+     "[[router]]\nname = \"r\"\nnetworks = [\"m\", §\"n\"]\n"},
     {"no guarantee on host 'h': its datapath is \"netdev\"",
      "[[host]]\nname = \"h\"\ndatapath = \"netdev\"\n[[qos]]\nname = \"q\"\nguarantee = §\"1mbit\"\n"},
     {"198.51.100.7 is outside 203.0.113.0/24",
