@@ -85,16 +85,16 @@ struct BigFabric {
             bind(i, i % size.hosts, 2 + i);
     }
     fabric::HostFacts facts_of(const std::string& name, const topology::Host& host) const {
-        fabric::HostFacts facts;
-        facts.vtep = host.vtep;
-        facts.vxlan_ofport = 1;
-        facts.nd_ext = true;
-        if (host.uplinks.empty()) return facts;
+        fabric::HostFacts fact;
+        fact.vtep = host.vtep;
+        fact.vxlan_ofport = 1;
+        fact.nd_ext = true;
+        if (host.uplinks.empty()) return fact;
         std::uint32_t ofport = 0xfeff; // ports have numbers from 2 up, so these come down from the highest
-        facts.uplinks.emplace(kPhysnet, ofport);
+        fact.uplinks.emplace(kPhysnet, ofport);
         for (const auto& [other, peer] : topology->hosts)
-            if (other != name) facts.watched.emplace(*peer.vtep, --ofport);
-        return facts;
+            if (other != name) fact.watched.emplace(*peer.vtep, --ofport);
+        return fact;
     }
     void bind(std::size_t port, std::size_t host, std::size_t ofport) {
         bindings[port_name(port)] = {host_name(host), "tap" + std::to_string(port), static_cast<std::uint32_t>(ofport)};
