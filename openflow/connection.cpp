@@ -207,4 +207,10 @@ Task<Result<Message>> Exchange::answer() {
     co_return message;
 }
 
+std::unexpected<Error> Exchange::breach(std::string text) {
+    Error error{ErrorKind::protocol, std::move(text)};
+    connection_.finish(error);
+    return std::unexpected(std::move(error));
+}
+
 } // namespace weft::openflow

@@ -87,6 +87,8 @@ class Exchange {
     Task<Result<Message>> next();
     /// next(), and a SwitchError becomes Error refused.
     Task<Result<Message>> answer();
+    /// What came back answers no such request: ends the connection, which nobody could trust any more.
+    std::unexpected<Error> breach(std::string text);
 
   private:
     friend class Connection;

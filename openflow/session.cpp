@@ -21,7 +21,7 @@ Task<Result<std::vector<Entry>>> collect(Exchange& exchange) {
         auto message = co_await exchange.answer();
         if (!message) co_return std::unexpected(message.error());
         auto* part = std::get_if<std::vector<Entry>>(&message->body);
-        if (!part) co_return fail(ErrorKind::protocol, "the switch answered a request with something else");
+        if (!part) co_return exchange.breach("the switch answered a request with something else");
         std::ranges::move(*part, std::back_inserter(all));
         more = message->more;
     }
@@ -210,7 +210,7 @@ Task<Result<void>> shake_hands(std::shared_ptr<Connection> connection) {
     const auto features = co_await exchange.answer();
     if (!features) co_return std::unexpected(features.error());
     const auto* known = std::get_if<Features>(&features->body);
-    if (!known) co_return fail(ErrorKind::protocol, "the switch answered FEATURES_REQUEST with something else");
+    if (!known) co_return exchange.breach("the switch answered FEATURES_REQUEST with something else");
     connection->features = *known;
 
     Exchange configuration(*connection, 3);

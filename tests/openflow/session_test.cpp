@@ -151,7 +151,8 @@ TEST_F(FakeSwitch, ARequestWithoutAnAnswerEndsTheSession) {
     EXPECT_TRUE((*session)->ended());
 }
 
-TEST_F(FakeSwitch, AnAnswerOfAnotherKindIsAProtocolError) {
+// Echoes would keep it alive for ever, and nobody asks again.
+TEST_F(FakeSwitch, AnAnswerOfAnotherKindEndsTheSession) {
     const auto session = open();
     ASSERT_TRUE(session);
     std::optional<Result<Dump>> dump;
@@ -161,6 +162,7 @@ TEST_F(FakeSwitch, AnAnswerOfAnotherKindIsAProtocolError) {
     run_for(io, Milliseconds(20));
     ASSERT_TRUE(dump);
     EXPECT_EQ(dump->error().kind, ErrorKind::protocol);
+    EXPECT_TRUE((*session)->ended());
 }
 
 TEST_F(FakeSwitch, DestroyingASessionEndsItsOperations) {
