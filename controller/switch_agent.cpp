@@ -148,6 +148,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
     // A session that another replaced serves no longer: its successor owns the agent's state.
     while (session == session_ && !session->ended()) {
         Result<> done;
+        tried_ = target_.world;
         if (!ready_ || !target_.world)
             enter(Phase::waiting);
         else if (refused_ && refused_ == target_.world && !drifted_)
@@ -161,8 +162,8 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
 
         if (session != session_ || session->ended()) break;
         if (!done && done.error().kind == ErrorKind::refused) {
-            refused_ = target_.world;
-            have_.reset(); // the next attempt reads back
+            refused_ = tried_; // a newer one may have been published meanwhile
+            have_.reset();     // the next attempt reads back
             enter(Phase::refused, done.error().text);
         } else if (!done) {
             break;
@@ -189,6 +190,7 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
     failpoint("switch.read_back");
     // After the waits: the newest world, and no wait between it and what is sent.
     const Published target = target_;
+    tried_ = target.world;
     const auto desired = fabric::compile(*target.world, host_);
     const auto change = difference(std::move(*dump), desired);
     failpoint("switch.compared");

@@ -73,6 +73,7 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     Phase phase_ = Phase::absent;
     std::string reason_{sentence(Phase::absent)};
     fabric::WorldPtr have_;    ///< what the switch acknowledged in this session; null: unknown, read back
+    fabric::WorldPtr tried_;   ///< the world that was sent last, or was to be
     fabric::WorldPtr refused_; ///< the world that the switch refused: not tried twice
     bool drifted_ = false;     ///< somebody else changed something
     RevisionNumber revision_ = 0;

@@ -1,0 +1,139 @@
+// The agent against a switch that answers every request, holds nothing, and refuses bundles when told to.
+#include "controller/switch_agent.hpp"
+#include "tests/fabric/fixture.hpp"
+#include "tests/openflow/memory_stream.hpp"
+#include "tests/openflow/run.hpp"
+
+namespace weft::controller {
+namespace {
+
+using fabric::Fixture;
+using Phase = SwitchAgent::Phase;
+
+class SwitchAgentTest : public testing::Test {
+  protected:
+    /// Answers what was sent so far. A barrier behind a bundle waits while `held`.
+    void answer() {
+        auto& sent = far.from_session;
+        while (at < sent.size()) {
+            const auto length = static_cast<std::size_t>(number(at + 2, 2));
+            const auto type = number(at, 2) & 0xff;
+            const auto xid = number(at + 4, 4);
+            if (type == 20 && in_bundle != 0 && held) return;
+            if (type == 0) say(0, xid, {0, 1, 0, 8, 0, 0, 0, 0x60}); // 1.4 and 1.5
+            if (type == 2) say(3, xid, {});
+            if (type == 5) say(6, xid, std::vector<std::uint8_t>(24));
+            if (type == 18) say(19, xid, {sent_byte(at + 8), sent_byte(at + 9), 0, 0, 0, 0, 0, 0});
+            if (type == 20) say(21, xid, {});
+            if (type == 34 && in_bundle == 0) in_bundle = xid;
+            if (type == 20 && in_bundle != 0 && refusing) refuse(in_bundle);
+            if (type == 33) {
+                auto body = std::vector<std::uint8_t>(8);
+                for (std::size_t i = 0; i < body.size(); ++i)
+                    body[i] = sent_byte(at + 8 + i);
+                ++body[5]; // the request's kind is made its reply's
+                say(33, xid, body);
+            }
+            if (type == 20) in_bundle = 0;
+            at += length;
+        }
+    }
+    void settle() {
+        for (int i = 0; i < 40; ++i) {
+            openflow::run_for(io, Milliseconds(2));
+            answer();
+        }
+    }
+    void connect() {
+        std::shared_ptr<openflow::Session> session;
+        asio::co_spawn(io, openflow::Session::open(std::make_unique<openflow::MemoryStream>(far)),
+                       [&](std::exception_ptr, Result<std::unique_ptr<openflow::Session>> opened) {
+                           if (opened) session = std::move(*opened);
+                       });
+        settle();
+        ASSERT_TRUE(session);
+        agent->set_ready(true);
+        agent->adopt(session);
+    }
+    fabric::WorldPtr another_world() {
+        fixture.bind("a", "kvm1", next_ofport++);
+        return fixture.world();
+    }
+    void TearDown() override {
+        agent->stop();
+        openflow::run_for(io, Milliseconds(20));
+    }
+
+    asio::io_context io;
+    openflow::FarEnd far{io};
+    Log log{LogLevel::error, [](std::string_view) {}};
+    EventLog events{io.get_executor(), {}, log};
+    Fixture fixture{fabric::kThreeHosts};
+    std::shared_ptr<SwitchAgent> agent = std::make_shared<SwitchAgent>(io, "kvm1", Voice{log, events}, [] {});
+    bool held = false;
+    bool refusing = false;
+
+  private:
+    std::uint8_t sent_byte(std::size_t index) const { return std::to_integer<std::uint8_t>(far.from_session[index]); }
+    std::uint32_t number(std::size_t index, std::size_t bytes) const {
+        std::uint32_t value = 0;
+        for (std::size_t i = 0; i < bytes; ++i)
+            value = value << 8 | sent_byte(index + i);
+        return value;
+    }
+    void say(std::uint8_t type, std::uint32_t xid, const std::vector<std::uint8_t>& body) {
+        std::vector<std::uint8_t> message{6, type, 0, static_cast<std::uint8_t>(8 + body.size())};
+        for (int shift = 24; shift >= 0; shift -= 8)
+            message.push_back(static_cast<std::uint8_t>(xid >> shift));
+        message.insert(message.end(), body.begin(), body.end());
+        far.say(std::as_bytes(std::span(message)));
+    }
+    void refuse(std::uint32_t xid) { say(1, xid, {0, 5, 0, 1}); } // FLOW_MOD_FAILED, TABLE_FULL
+
+    std::size_t at = 0;
+    std::uint32_t in_bundle = 0; ///< transaction id of the first message of the bundle under way
+    std::uint32_t next_ofport = 10;
+};
+
+TEST_F(SwitchAgentTest, AWorldThatTheSwitchTakesIsAcknowledged) {
+    agent->publish({another_world(), 1, {}});
+    connect();
+    settle();
+    EXPECT_EQ(agent->phase(), Phase::synced) << agent->reason();
+    EXPECT_EQ(agent->revision(), 1U);
+    EXPECT_GT(agent->flows(), 0U);
+}
+
+TEST_F(SwitchAgentTest, ARefusedWorldIsNotTriedAgainAndAnotherIs) {
+    refusing = true;
+    agent->publish({another_world(), 1, {}});
+    connect();
+    settle();
+    EXPECT_EQ(agent->phase(), Phase::refused);
+    const auto sent = far.from_session.size();
+    settle();
+    EXPECT_EQ(far.from_session.size(), sent);
+    refusing = false;
+    agent->publish({another_world(), 2, {}});
+    settle();
+    EXPECT_EQ(agent->phase(), Phase::synced) << agent->reason();
+}
+
+// The refusal is of what was sent, not of what was published while the switch had not answered.
+TEST_F(SwitchAgentTest, AWorldPublishedWhileAnotherIsBeingRefusedIsTried) {
+    refusing = held = true;
+    agent->publish({another_world(), 1, {}});
+    connect();
+    settle();
+    ASSERT_EQ(agent->phase(), Phase::syncing);
+    agent->publish({another_world(), 2, {}});
+    held = false;
+    answer();
+    refusing = false;
+    settle();
+    EXPECT_EQ(agent->phase(), Phase::synced) << agent->reason();
+    EXPECT_EQ(agent->revision(), 2U);
+}
+
+} // namespace
+} // namespace weft::controller
