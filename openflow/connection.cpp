@@ -77,6 +77,7 @@ Task<void> Connection::write(std::shared_ptr<Connection> self) {
             continue;
         }
         std::swap(out_, in_flight_);
+        writing_since_ = SteadyClock::now();
         const auto written = co_await stream_->write(in_flight_);
         if (!written) finish(written.error());
         counters.bytes_sent += in_flight_.size();
@@ -93,6 +94,10 @@ Task<void> Connection::probe(std::shared_ptr<Connection> self) {
         const auto now = SteadyClock::now();
         if (now >= heard + options_.idle + options_.dead) {
             finish({ErrorKind::timeout, fmt::format("no answer to an echo request for {} ms", options_.dead.count())});
+            break;
+        }
+        if (!in_flight_.empty() && now >= writing_since_ + options_.reply) {
+            finish({ErrorKind::timeout, fmt::format("has not read what was sent {} ms ago", options_.reply.count())});
             break;
         }
         if (now >= heard + options_.idle && probed != heard) {
@@ -138,15 +143,21 @@ void Connection::queue(PacketIn packet) {
     packet_arrived.raise();
 }
 
+/// The only output that the peer makes itself: a peer that asks and does not read must not fill the memory. All else
+/// stops at twice the high-water mark.
+void Connection::answer_echo(std::uint32_t xid, const EchoRequest& echo) {
+    if (backlog() >= 4 * options_.high_water)
+        return finish({ErrorKind::protocol, "asks for echoes and does not read the replies"});
+    encode_echo_reply(out_, version, xid, echo.data);
+    flush();
+}
+
 void Connection::dispatch(Message message) {
     const auto owner = exchanges_.upper_bound(message.xid);
     Exchange* exchange = owner == exchanges_.begin() ? nullptr : std::prev(owner)->second;
     if (exchange && message.xid - exchange->first_ >= exchange->count_) exchange = nullptr;
 
-    if (auto* echo = std::get_if<EchoRequest>(&message.body)) {
-        encode_echo_reply(out_, version, message.xid, echo->data);
-        return flush();
-    }
+    if (const auto* echo = std::get_if<EchoRequest>(&message.body)) return answer_echo(message.xid, *echo);
     if (const auto* hello = std::get_if<Hello>(&message.body)) {
         hello_ = *hello;
         return hello_arrived_.raise();

@@ -58,12 +58,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Task<void> write(std::shared_ptr<Connection> self);
     Task<void> probe(std::shared_ptr<Connection> self);
     void dispatch(Message message);
+    void answer_echo(std::uint32_t xid, const EchoRequest& echo);
     void queue(PacketIn packet);
 
     SessionOptions options_;
     std::unique_ptr<Stream> stream_;
     Framer framer_;
     Bytes out_, in_flight_;
+    SteadyClock::time_point writing_since_; ///< while something is in flight
     Signal out_ready_, sent_, hello_arrived_;
     std::optional<Hello> hello_;
     asio::steady_timer probe_timer_, ended_;

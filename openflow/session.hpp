@@ -9,8 +9,8 @@
 //  the
 //    session's end every Signal is raised once more, so look at ended() after each wait.
 //  - One apply() at a time; dump(), statistics and packet_out() may run beside it and beside each other.
-//  - A session that ended stays ended. end() says why: io (closed by the peer), timeout (no answer to an echo or a
-//    request), protocol (malformed bytes, no common version).
+//  - A session that ended stays ended. closed() says why: io (closed by the peer), timeout (no answer to an echo or a
+//    request, or it does not read), protocol (malformed bytes, an answer to no such request, no common version).
 #pragma once
 #include "base/mailbox.hpp"
 #include "base/stream.hpp"
@@ -28,7 +28,7 @@ struct SessionOptions {
     Milliseconds handshake{5'000};    ///< for open()
     Milliseconds idle{5'000};         ///< nothing received for so long: echo request
     Milliseconds dead{10'000};        ///< nothing received for so long after that: the session ends
-    Milliseconds reply{60'000};       ///< longest silence while waiting for an answer; ends the session
+    Milliseconds reply{60'000};       ///< longest wait for an answer, or for the peer to read; ends the session
     std::size_t portion = 50'000;     ///< messages in one bundle at most
     std::size_t high_water = 1 << 20; ///< bytes waiting to be sent above which apply() pauses
     std::size_t packet_ins = 1'000;   ///< queued packet-ins; older ones are dropped

@@ -10,7 +10,7 @@ namespace weft::openflow {
 
 /// The test's end. Outlives the stream.
 struct FarEnd {
-    explicit FarEnd(asio::io_context& io) : arrived(io.get_executor()) {}
+    explicit FarEnd(asio::io_context& io) : arrived(io.get_executor()), hung_up(io.get_executor()) {}
     void say(std::span<const std::byte> bytes) {
         to_session.insert(to_session.end(), bytes.begin(), bytes.end());
         arrived.raise();
@@ -18,10 +18,12 @@ struct FarEnd {
     void hang_up() {
         closed = true;
         arrived.raise();
+        hung_up.raise();
     }
     std::vector<std::byte> to_session, from_session;
-    Signal arrived;
+    Signal arrived, hung_up;
     bool closed = false;
+    bool reads = true;              ///< false: a write waits for the end
     std::size_t at_once = SIZE_MAX; ///< bytes that one read gives at most
 };
 
@@ -38,6 +40,8 @@ class MemoryStream final : public Stream {
         co_return count;
     }
     Task<Result<void>> write(std::span<const std::byte> bytes) override {
+        while (!far_.reads && !far_.closed)
+            co_await far_.hung_up.wait();
         if (far_.closed) co_return fail(ErrorKind::io, "closed by the peer");
         far_.from_session.insert(far_.from_session.end(), bytes.begin(), bytes.end());
         co_return Result<void>{};

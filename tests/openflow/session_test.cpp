@@ -190,5 +190,29 @@ TEST_F(FakeSwitch, ItsOwnEchoRequestsAreAnswered) {
     EXPECT_EQ(std::to_integer<char>(reply[10]), 'c');
 }
 
+// It is alive by what it sends, and everybody who waits for room would wait for ever.
+TEST_F(FakeSwitch, OneThatDoesNotReadIsEndedAtTheDeadline) {
+    const auto session = open({.handshake = Milliseconds(300), .idle = Milliseconds(20), .reply = Milliseconds(100)});
+    ASSERT_TRUE(session);
+    far.reads = false;
+    for (int i = 0; i < 100 && !(*session)->ended(); ++i) {
+        say(6, 2, 0, 8, 0, 0, 0, 1);
+        run_for(io, Milliseconds(10));
+    }
+    ASSERT_TRUE((*session)->ended());
+    EXPECT_THAT(run(io, (*session)->closed()).text, HasSubstr("has not read"));
+}
+
+TEST_F(FakeSwitch, EchoRepliesThatItDoesNotReadAreNotPiledUp) {
+    const auto session = open({.handshake = Milliseconds(300), .high_water = 1024});
+    ASSERT_TRUE(session);
+    far.reads = false;
+    for (int i = 0; i < 4 * 1024 / 8 + 1; ++i)
+        say(6, 2, 0, 8, 0, 0, 0, 1);
+    run_for(io, Milliseconds(50));
+    ASSERT_TRUE((*session)->ended());
+    EXPECT_EQ(run(io, (*session)->closed()).kind, ErrorKind::protocol);
+}
+
 } // namespace
 } // namespace weft::openflow
