@@ -233,14 +233,14 @@ Task<void> Supervisor::greet(std::unique_ptr<Stream> stream) {
     auto session = co_await openflow::Session::open(std::move(stream));
     if (stopped_) co_return;
     if (!session) {
-        log_.warning("weftd", fmt::format("OpenFlow connection from {}: {}", peer, session.error().text));
+        refuse(peer, "", fmt::format("OpenFlow connection from {}: {}", peer, session.error().text));
         co_return;
     }
     const auto id = (*session)->features().datapath_id;
     const auto host = std::ranges::find_if(hosts_, [&](const auto& h) { return fabric::datapath_id(h.first) == id; });
     if (host == hosts_.end()) {
-        log_.warning("weftd",
-                     fmt::format("OpenFlow connection from {}: datapath {:016x} is no host of the topology", peer, id));
+        refuse(peer, "",
+               fmt::format("OpenFlow connection from {}: datapath {:016x} is no host of the topology", peer, id));
         co_return;
     }
     if (listener_->endpoint().transport == Endpoint::Transport::ssl && certified != host->first) {
