@@ -35,6 +35,7 @@ void by_tag(std::uint32_t ofport, std::optional<std::uint16_t> vlan, Then then) 
     then(of::Match().in_port(ofport).vlan(0), true);
 }
 
+/// From the wire too: with a network's tag popped the inner one would choose among the sub-networks of a trunk port.
 void drop_double_tags(Emit& emit, pipeline::Owner owner, std::uint32_t ofport) {
     // OVS parses one tag: the EtherType behind it is the second.
     for (const auto inner : {of::eth_type::kVlan, of::eth_type::kSvlan})
@@ -52,8 +53,10 @@ void classify_host(Emit& emit) {
                   of::Match().in_port(emit.host.facts.vxlan_ofport).set(kWayIn, 0));
         emit.drop(Stage::classify, kPortMiss, owner, Reason::unknown_destination, from_tunnel());
     }
-    for (const auto& [_, ofport] : emit.host.facts.uplinks)
+    for (const auto& [_, ofport] : emit.host.facts.uplinks) {
+        drop_double_tags(emit, owner, ofport);
         emit.drop(Stage::classify, kPortMiss, owner, Reason::unexpected_vlan, of::Match().in_port(ofport));
+    }
 }
 
 void classify_peer(Emit& emit, const Ip& vtep) {

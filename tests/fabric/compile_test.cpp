@@ -129,6 +129,26 @@ TEST(Compile, AHostKnowsOnlyOfNetworksThatArePresentOnIt) {
         }
 }
 
+// The tag of a network is popped: an inner one would go on, to a trunk port as a tag of its own.
+TEST(Compile, ASecondTagIsDroppedWhereverItComesFrom) {
+    const auto state = compile(*plugged().world(), "kvm1");
+    for (const std::uint32_t ofport : {2, 10, 11}) // the uplink, an access port, a trunk
+        for (const auto inner : {openflow::eth_type::kVlan, openflow::eth_type::kSvlan}) {
+            const auto match =
+                openflow::Match().in_port(ofport).set(openflow::Field::vlan_tci, 0x1000, 0x1000).eth_type(inner);
+            const auto drop = std::ranges::find_if(state.flows, [&](const auto& flow) {
+                return flow.table == pipeline::table_of(pipeline::Stage::classify) && flow.match == match;
+            });
+            ASSERT_NE(drop, state.flows.end()) << openflow::to_string(match);
+            EXPECT_EQ(pipeline::owner_of(drop->cookie)->reason, pipeline::Reason::double_tag);
+            for (const auto& flow : state.flows)
+                if (flow.table == drop->table && flow.match.find(openflow::Field::in_port) != nullptr &&
+                    flow.match.find(openflow::Field::in_port)->value == ofport && flow.actions != drop->actions) {
+                    EXPECT_LT(flow.priority, drop->priority);
+                }
+        }
+}
+
 TEST(Compile, AnUnknownHostHoldsNothing) {
     EXPECT_EQ(compile(*plugged().world(), "kvm9"), SwitchState{});
 }
