@@ -38,6 +38,14 @@ topology::ObservedMacs observed_macs(const fabric::Judgement& judgement, const t
     return macs;
 }
 
+/// What an edge can be of.
+std::set<std::string> physical_networks(const topology::Topology& topology) {
+    std::set<std::string> networks;
+    for (const auto& [name, network] : topology.networks)
+        if (network.physical()) networks.insert(name);
+    return networks;
+}
+
 void touch_networks_of(const std::string& port, const topology::Topology& topology, fabric::Touched& touched) {
     const auto found = topology.ports.find(port);
     if (found == topology.ports.end()) return;
@@ -176,6 +184,7 @@ void Intent::observe(const std::string& host, const fabric::Observation& seen) {
     health_.lost.erase(host);
     health_.reachable[host] = seen.reachable;
     const bool relinked = note_dead_links(host, seen.dead_links);
+    if (relinked) touched.networks = physical_networks(*topology_);
     const bool judged = judge_services();
     if (!claims_.observe(host, seen.claims) && touched.hosts.empty() && !judged && !relinked) {
         if (look_at_gateways()) publish_(published_);
@@ -220,10 +229,7 @@ void Intent::note_unanswered(fabric::Unanswered unanswered) {
 void Intent::note_absent(const std::string& host, bool absent) {
     if (absent ? !state_.learnt.absent.insert(host).second : state_.learnt.absent.erase(host) == 0) return;
     dirty_ = true;
-    std::set<std::string> networks;
-    for (const auto& [name, network] : topology_->networks)
-        if (network.physical()) networks.insert(name);
-    rebuild({.all = false, .networks = std::move(networks), .hosts = {}});
+    rebuild({.all = false, .networks = physical_networks(*topology_), .hosts = {}});
 }
 
 bool Intent::judge_services() {

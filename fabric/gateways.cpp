@@ -15,8 +15,7 @@ namespace {
 
 /// A way out that is not known to be dead. Of a host that has not been seen yet the topology tells.
 bool has_uplink(const Inputs& inputs, const std::string& host, const std::string& physnet) {
-    const auto dead = inputs.learnt.dead_links.find(host);
-    if (dead != inputs.learnt.dead_links.end() && dead->second.contains(physnet)) return false;
+    if (inputs.learnt.is_dead(host, physnet)) return false;
     const auto facts = inputs.facts.find(host);
     if (facts != inputs.facts.end() && facts->second.vxlan_ofport != 0) return facts->second.uplinks.contains(physnet);
     const auto wanted = inputs.topology->hosts.find(host);

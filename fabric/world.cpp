@@ -26,12 +26,12 @@ typename Map::mapped_type find_or_null(const Map& map, const std::string& key) {
 constexpr std::uint64_t kRouterMacs = 0x06'0000'0000'00;
 constexpr std::uint64_t kHostMacs = 0x02'0000'0000'00;
 
-/// The first host in file order that has the uplink and is not lost.
+/// The first host in file order that has the uplink, not known to be dead, and is not lost.
 std::string edge_of(const topology::Network& network, const Inputs& inputs) {
     for (const auto& name : inputs.topology->host_order) {
         const auto host = inputs.topology->hosts.find(name);
         if (host != inputs.topology->hosts.end() && host->second.uplinks.contains(network.physnet) &&
-            !inputs.learnt.absent.contains(name))
+            !inputs.learnt.absent.contains(name) && !inputs.learnt.is_dead(name, network.physnet))
             return name;
     }
     return "";

@@ -60,6 +60,10 @@ struct Learnt {
     std::set<std::string> absent; ///< hosts that are nobody's edge: the daemon has lost them
     Unanswered unanswered;
     bool operator==(const Learnt&) const = default;
+    bool is_dead(const std::string& host, const std::string& physnet) const {
+        const auto dead = dead_links.find(host);
+        return dead != dead_links.end() && dead->second.contains(physnet);
+    }
 };
 
 /// One port in one network, with all that any host needs to know of it.

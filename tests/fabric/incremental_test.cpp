@@ -59,7 +59,11 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
 Touched happen_outside(Fixture& fixture) {
     Touched touched;
     const auto host = *rc::gen::elementOf(kHosts);
-    switch (*rc::gen::inRange(0, 8)) {
+    switch (*rc::gen::inRange(0, 9)) {
+    case 8:
+        if (fixture.learnt.dead_links.erase(host) == 0) fixture.learnt.dead_links[host].insert("physnet1");
+        touched.networks = {"office", "public", "wire"};
+        break;
     case 7: {
         const NextHopAt at{host, "public", *Ip::parse("203.0.113.1")};
         if (fixture.learnt.unanswered.erase(at) == 0) fixture.learnt.unanswered.insert(at);
