@@ -205,6 +205,30 @@ void Intent::note_synced(const std::string& host, bool synced) {
     if (news && judge_services()) rebuild({});
 }
 
+bool Intent::may_hear(const std::string& network, const Ip& ip) const {
+    const auto view = published_.world->networks.find(network);
+    if (view == published_.world->networks.end() || !view->second->core.contains(ip)) return false;
+    const auto& routed = view->second->core.routed;
+    if (routed && (ip == routed->gateway || ip == routed->gateway6)) return false;
+    for (const auto& [_, gateway] : published_.world->gateways) {
+        if (gateway->network != network) continue;
+        for (const auto& address : nat::public_addresses(*gateway))
+            if (address.block.contains(ip)) return false;
+        for (const auto& floating : gateway->floating_ips)
+            if (floating.address == ip) return false;
+    }
+    return std::ranges::none_of(state_.allocations.attachments, [&](const auto& attachment) {
+        const auto& [key, addresses] = attachment;
+        return key.network == network && (addresses.ip == ip || addresses.ip6 == ip);
+    });
+}
+
+bool Intent::awaits(const std::string& network, const Ip& ip) const {
+    const auto view = published_.world->networks.find(network);
+    return state_.learnt.neighbours.contains({network, ip}) ||
+           (view != published_.world->networks.end() && view->second->core.nexthops.contains(ip));
+}
+
 void Intent::hear(const std::string& network, const Ip& ip, const Mac& mac) {
     auto& known = state_.learnt.neighbours[{network, ip}];
     if (known == mac) return;

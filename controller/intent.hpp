@@ -50,7 +50,11 @@ class Intent {
     void lose(const std::string& host);
     /// It holds the flows it should, or not any more.
     void note_synced(const std::string& host, bool synced);
-    /// Somebody on a physical network said that it has an address.
+    /// Whether an address is one that others can have: in the network's subnet, and no port's, router's or gateway's.
+    bool may_hear(const std::string& network, const Ip& ip) const;
+    /// A next hop, or a neighbour that is known: whoever tells of it is heard, asked or not.
+    bool awaits(const std::string& network, const Ip& ip) const;
+    /// Somebody on a physical network said that it has an address. Costs a rebuild where that is news.
     void hear(const std::string& network, const Ip& ip, const Mac& mac);
     /// It does not answer any more.
     void forget(const std::string& network, const Ip& ip);

@@ -42,13 +42,14 @@ std::map<Neighbours::Key, Neighbours::Asker> Neighbours::askers() const {
     return result;
 }
 
-void Neighbours::heard(const std::string& network, const Ip& ip) {
+bool Neighbours::heard(const std::string& network, const Ip& ip) {
     const auto found = neighbours_.find({network, ip});
-    if (found == neighbours_.end()) return;
+    if (found == neighbours_.end()) return false;
     auto& neighbour = found->second;
     neighbour.state = Resolution::resolved;
     neighbour.unanswered = 0;
     neighbour.ask_at = SteadyClock::now() + kRefresh;
+    return true;
 }
 
 bool Neighbours::need(const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again) {

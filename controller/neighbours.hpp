@@ -22,8 +22,8 @@ class Neighbours {
     Neighbours(SendFrom send, Gone gone) : send_(std::move(send)), gone_(std::move(gone)) {}
 
     void publish(const fabric::WorldPtr& world);
-    /// Somebody on the network said that it has `ip`.
-    void heard(const std::string& network, const Ip& ip);
+    /// Somebody on the network said that it has `ip`. False: nobody asked.
+    bool heard(const std::string& network, const Ip& ip);
     /// A packet from `host` needs `ip`: asked for, and `again` sent once it has answered. False: it does not answer.
     bool need(const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again);
 

@@ -42,9 +42,10 @@ Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Lo
       packets_(
           voice_,
           [this](const std::string& host, const std::string& network, const Ip& ip, const Mac& mac) {
-              neighbours_.heard(network, ip);
+              if (!intent_.may_hear(network, ip)) return;
+              const bool asked = neighbours_.heard(network, ip);
               next_hops_.heard(host, network, ip);
-              intent_.hear(network, ip, mac);
+              if (asked || intent_.awaits(network, ip)) intent_.hear(network, ip, mac);
           },
           [this](const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again) {
               return neighbours_.need(network, ip, host, std::move(again));

@@ -1,0 +1,109 @@
+#include "controller/intent.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weft::controller {
+namespace {
+
+constexpr const char* kTopology = R"(
+[[host]]
+name = "kvm1"
+ovsdb = "tcp:127.0.0.1:1"
+vtep = "192.0.2.11"
+datapath = "netdev"
+uplinks = { physnet1 = "eth1" }
+[[network]]
+name = "public"
+kind = "flat"
+physnet = "physnet1"
+subnet = "203.0.113.0/24"
+subnet6 = "2001:db8::/64"
+gateway = "203.0.113.254"
+[[router]]
+name = "main"
+networks = ["public"]
+[[gateway]]
+name = "igw"
+network = "public"
+address = "203.0.113.2"
+nexthop = "203.0.113.1"
+hosts = ["kvm1"]
+[[port]]
+name = "web"
+network = "public"
+ip = "203.0.113.10"
+[[floating_ip]]
+address = "203.0.113.20"
+port = "app"
+gateway = "igw"
+[[network]]
+name = "blue"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+[[router]]
+name = "inside"
+networks = ["blue"]
+gateway = "igw"
+[[port]]
+name = "app"
+network = "blue"
+ip = "10.0.1.10"
+)";
+
+class IntentTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        const std::vector<topology::Source> sources{{"test.toml", kTopology}};
+        ASSERT_TRUE(intent_.restore({}));
+        const auto candidate = intent_.consider(sources);
+        for (const auto& problem : candidate.problems)
+            EXPECT_NE(problem.severity, topology::Severity::error) << topology::render(problem, sources);
+        ASSERT_TRUE(candidate.ok());
+        intent_.commit(candidate, intent_.with_revision(candidate, "test", sources));
+    }
+    bool may_hear(const char* ip) const { return intent_.may_hear("public", *Ip::parse(ip)); }
+
+    asio::io_context io_;
+    Log log_{LogLevel::error, [](std::string_view) {}};
+    EventLog events_{io_.get_executor(), {}, log_};
+    Settings settings_;
+    int published_ = 0;
+    Intent intent_{settings_, {log_, events_}, [this](const Published&) { ++published_; }};
+};
+
+// Each that is believed costs a rebuild, and leads packets somewhere else.
+TEST_F(IntentTest, NobodyOnTheWireIsHeardOfAnAddressThatIsNotTheirsToHave) {
+    EXPECT_TRUE(may_hear("203.0.113.1"));
+    EXPECT_TRUE(may_hear("203.0.113.99"));
+    EXPECT_TRUE(may_hear("2001:db8::99"));
+    EXPECT_FALSE(may_hear("198.51.100.1")) << "outside the subnet";
+    EXPECT_FALSE(may_hear("fe80::1")) << "outside the subnet";
+    EXPECT_FALSE(may_hear("203.0.113.254")) << "the router's";
+    EXPECT_FALSE(may_hear("203.0.113.2")) << "the gateway's";
+    EXPECT_FALSE(may_hear("203.0.113.20")) << "a floating IP";
+    EXPECT_FALSE(may_hear("203.0.113.10")) << "a port's, though it is not plugged in";
+    EXPECT_FALSE(intent_.may_hear("nowhere", *Ip::parse("203.0.113.99")));
+}
+
+TEST_F(IntentTest, NextHopsAndKnownNeighboursAreHeardUnasked) {
+    const auto stranger = *Ip::parse("203.0.113.99");
+    EXPECT_TRUE(intent_.awaits("public", *Ip::parse("203.0.113.1")));
+    EXPECT_FALSE(intent_.awaits("public", stranger));
+    EXPECT_FALSE(intent_.awaits("blue", *Ip::parse("203.0.113.1")));
+    intent_.hear("public", stranger, Mac::from_u64(0x5254'0000'0001));
+    EXPECT_TRUE(intent_.awaits("public", stranger));
+}
+
+TEST_F(IntentTest, WhatIsKnownAlreadyIsNoNews) {
+    const auto ip = *Ip::parse("203.0.113.99");
+    const auto before = published_;
+    intent_.hear("public", ip, Mac::from_u64(0x5254'0000'0001));
+    EXPECT_EQ(published_, before + 1);
+    intent_.hear("public", ip, Mac::from_u64(0x5254'0000'0001));
+    EXPECT_EQ(published_, before + 1);
+    intent_.hear("public", ip, Mac::from_u64(0x5254'0000'0002));
+    EXPECT_EQ(published_, before + 2);
+}
+
+} // namespace
+} // namespace weft::controller
