@@ -109,14 +109,19 @@ std::optional<Ip> nexthop_of(const openflow::PacketIn& packet) {
     return Ip::v6(bytes);
 }
 
-/// The network on a wire that a packet came from: the router's one that has its source.
+/// The network on a wire that a packet came from, of those that this host is the edge of: the one that has its source;
+/// for who sends from behind another router, the one that has that router.
 const fabric::NetworkView* network_of_wire(const fabric::HostView& host, const openflow::PacketIn& packet) {
     const auto source = source_address(packet.packet);
-    for (const auto& [_, network] : host.networks)
-        if (source && network->core.edge == host.name && network->core.routed->router.value == router_of(packet) &&
-            network->core.contains(*source))
-            return network.get();
-    return nullptr;
+    const auto sender = mac_at(packet.packet, 6);
+    const fabric::NetworkView* behind = nullptr;
+    for (const auto& [_, network] : host.networks) {
+        if (network->core.edge != host.name || network->core.routed->router.value != router_of(packet)) continue;
+        if (source && network->core.contains(*source)) return network.get();
+        for (const auto& [ip, mac] : network->neighbours)
+            if (mac == sender) behind = network.get();
+    }
+    return behind;
 }
 
 IcmpError error_of(Punt what) {
