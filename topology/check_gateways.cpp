@@ -4,6 +4,9 @@
 namespace weft::topology {
 namespace {
 
+/// Each is a bucket of one group, which must fit into one message of 64 KiB (a bucket takes under 200 bytes).
+constexpr std::size_t kMostRanges = 256;
+
 /// The addresses of one family of a gateway, by their keys.
 struct Side {
     const std::optional<Ip>& address;
@@ -83,6 +86,11 @@ void check_snat(const Gateway& gateway, const Network* network, Findings& findin
                                          subnet.to_string(), network->name),
                              "the upstream router needs a route to it via the gateway's address");
     }
+    if (gateway.snat.size() > kMostRanges)
+        findings.error(
+            gateway.origin.at("snat"),
+            fmt::format("gateway '{}' has {} SNAT ranges: {} at most", gateway.name, gateway.snat.size(), kMostRanges),
+            "join adjacent addresses to ranges");
     if (!gateway.snat.empty() && !gateway.address && !gateway.origin.malformed("address"))
         findings.error(gateway.origin.at("snat"), "'snat' without 'address'",
                        fmt::format("give gateway '{}' an 'address' in the network", gateway.name));

@@ -1,5 +1,6 @@
 #include "tests/fabric/fixture.hpp"
 
+#include "openflow/message.hpp"
 #include "pipeline/stages.hpp"
 
 #include <algorithm>
@@ -151,6 +152,26 @@ TEST(Compile, ASecondTagIsDroppedWhereverItComesFrom) {
 
 TEST(Compile, AnUnknownHostHoldsNothing) {
     EXPECT_EQ(compile(*plugged().world(), "kvm9"), SwitchState{});
+}
+
+// As many as validation allows.
+TEST(Compile, TheGroupOfManySnatRangesFitsAMessage) {
+    std::string ranges;
+    for (int i = 0; i < 256; ++i)
+        ranges += fmt::format("\"198.18.{}.{}-198.18.{}.{}\", ", i / 60, 4 * (i % 60), i / 60, 4 * (i % 60) + 1);
+    std::string toml = kRouted;
+    const std::string_view few = "\"203.0.113.2\", \"203.0.113.8-203.0.113.11\"";
+    toml.replace(toml.find(few), few.size(), ranges);
+    Fixture fixture(toml);
+    const auto state = compile(*fixture.world(), "kvm1");
+    std::size_t buckets = 0;
+    for (const auto& group : state.groups) {
+        openflow::Bytes message;
+        openflow::encode_group_mod(message, {.version = {}, .xid = 1, .bundle = 1}, openflow::Command::add, group);
+        EXPECT_LE(message.size(), 0xffffU);
+        buckets = std::max(buckets, group.buckets.size());
+    }
+    EXPECT_EQ(buckets, 256U);
 }
 
 TEST(Compile, AFloodOfManyPortsIsSplitSoThatEveryGroupFitsAMessage) {

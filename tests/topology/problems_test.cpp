@@ -470,6 +470,21 @@ TEST(Problems, OfGateways) {
     for (const auto& mistake : kGateways)
         expect_only(mistake, Severity::error);
 }
+TEST(Problems, OfMoreSnatRangesThanOneGroupTakes) {
+    const auto problems = [](int ranges) {
+        std::string text = std::string(kSound) + "[[gateway]]\nname = \"g\"\nnetwork = \"public\"\n"
+                                                 "address = \"203.0.113.3\"\nhosts = [\"kvm1\"]\nsnat = [";
+        for (int i = 0; i < ranges; ++i)
+            text += fmt::format("\"198.18.{}.{}\", ", i / 100, 2 * (i % 100) + 1);
+        auto parsed = parse({{"t.toml", text + "]\n"}});
+        std::erase_if(parsed.problems, [](const Problem& one) { return one.severity != Severity::error; });
+        return parsed.problems;
+    };
+    EXPECT_EQ(problems(256).size(), 0U);
+    ASSERT_EQ(problems(257).size(), 1U);
+    EXPECT_EQ(problems(257).front().text, "gateway 'g' has 257 SNAT ranges: 256 at most");
+}
+
 TEST(Problems, OfTranslations) {
     for (const auto& mistake : kTranslations)
         expect_only(mistake, Severity::error);
