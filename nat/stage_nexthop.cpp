@@ -1,6 +1,7 @@
 // nexthop, a gateway's part: what is routed to the gateway goes to its active host.
 #include "nat/groups.hpp"
 #include "pipeline/fields.hpp"
+#include "pipeline/punt.hpp"
 
 namespace weft::nat {
 
@@ -21,7 +22,8 @@ void nexthop_gateway(Sink& sink, const Gateway& gateway, const Site& here) {
                       {of::set_field(of::Field::eth_dst, gateway.mac), of::DecTtl{},
                        of::Group{group_id(gateway, Gate::to_active)}});
         else
-            sink.drop(Stage::nexthop, kNobody, owner, Reason::no_neighbour, std::move(match));
+            sink.drop(Stage::nexthop, kNobody, owner, Reason::no_neighbour, std::move(match),
+                      {punt(Punt::no_neighbour)});
     }
     if (group) sink.group(std::move(*group));
     if (here.uplink == 0) return;

@@ -154,6 +154,24 @@ TEST(Compile, AnUnknownHostHoldsNothing) {
     EXPECT_EQ(compile(*plugged().world(), "kvm9"), SwitchState{});
 }
 
+TEST(Compile, WhoeverSendsToAGatewayThatNobodyServesIsTold) {
+    auto fixture = routed();
+    fixture.facts["kvm3"].watched.clear();
+    const auto state = compile(*fixture.world(), "kvm3");
+    const auto gateway = object_id(Kind::gateway, "igw").value;
+    std::size_t told = 0;
+    for (const auto& flow : state.flows) {
+        const auto* network = flow.match.find(openflow::Field::metadata);
+        if (flow.table != pipeline::table_of(pipeline::Stage::nexthop) || network == nullptr ||
+            network->value != gateway)
+            continue;
+        EXPECT_EQ(pipeline::owner_of(flow.cookie)->reason, pipeline::Reason::no_neighbour);
+        EXPECT_EQ(flow.actions, openflow::Actions{pipeline::punt(pipeline::Punt::no_neighbour)});
+        ++told;
+    }
+    EXPECT_EQ(told, 2U) << "of each family";
+}
+
 // As many as validation allows.
 TEST(Compile, TheGroupOfManySnatRangesFitsAMessage) {
     std::string ranges;
