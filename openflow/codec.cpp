@@ -214,9 +214,10 @@ Bits load(const mf_field* field, const mf_value* value) {
 }
 
 void put_match(const Match& match, ::match* out) {
-    [[maybe_unused]] const auto put = try_match(match, out);
-    assert(put && "a value outside its field: check() tells which");
-    assert(survives_encoding(*out) && "a prerequisite is missing: check() tells which");
+    require(try_match(match, out).has_value(), "a value outside its field: check() tells which");
+    for (const FieldMatch& f : match.fields())
+        require(mf_are_match_prereqs_ok(field_of(f.field), out), "a prerequisite is missing: check() tells which");
+    assert(survives_encoding(*out) && "something is missing that is no prerequisite");
 }
 
 bool get_match(const ::match& match, Match* out) {

@@ -4,7 +4,6 @@
 // refused. And frames are copied to an aligned place first: in a byte stream they stand anywhere.
 #include "openflow/libopenvswitch.hpp"
 
-#include <cassert>
 #include <cstdio>
 #include <fmt/format.h>
 
@@ -14,7 +13,7 @@ namespace ovs {
 
 void append(Bytes& out, const Envelope& to, ofpbuf* message) {
     constexpr std::size_t kWrapper = sizeof(ofp_header) + sizeof(ofp14_bundle_ctrl_msg);
-    assert(message->size + (to.bundle ? kWrapper : 0) <= UINT16_MAX && "larger than an OpenFlow message can be");
+    require(message->size + (to.bundle ? kWrapper : 0) <= UINT16_MAX, "larger than an OpenFlow message can be");
     ofpmsg_update_length(message);
     static_cast<ofp_header*>(message->data)->xid = htonl(to.xid);
     if (to.bundle) {
@@ -55,6 +54,11 @@ Error malformed(int error) {
     return {ErrorKind::protocol, "malformed OpenFlow message: " + why};
 }
 
+/// A counter that the switch does not keep is all ones.
+std::uint64_t known(std::uint64_t counter) {
+    return counter == UINT64_MAX ? 0 : counter;
+}
+
 /// Every entry of a multipart reply: `next` returns 0 and has appended one, EOF at the end, else an error.
 template <class Entry, class Next>
 Result<std::vector<Entry>> entries(const ofp_header* header, Next next) {
@@ -83,8 +87,8 @@ int next_flow(ofpbuf* message, ofpbuf* actions, std::vector<FlowStats>& all) {
                                            .hard_timeout = stats.hard_timeout,
                                            .importance = stats.importance,
                                            .flags = stats.flags}),
-                   .packets = stats.packet_count == UINT64_MAX ? 0 : stats.packet_count,
-                   .bytes = stats.byte_count == UINT64_MAX ? 0 : stats.byte_count,
+                   .packets = known(stats.packet_count),
+                   .bytes = known(stats.byte_count),
                    .duration = stats.duration_sec});
     return 0;
 }
@@ -103,9 +107,10 @@ int next_group_stats(ofpbuf* message, ofpbuf*, std::vector<GroupStats>& all) {
     ofputil_group_stats stats{};
     const int error = ofputil_decode_group_stats_reply(message, &stats);
     if (!error) {
-        GroupStats& group = all.emplace_back(GroupStats{stats.group_id, stats.packet_count, stats.byte_count, {}});
+        GroupStats& group =
+            all.emplace_back(GroupStats{stats.group_id, known(stats.packet_count), known(stats.byte_count), {}});
         for (const bucket_counter& bucket : std::span(stats.bucket_stats, stats.n_buckets)) {
-            group.buckets.push_back({bucket.packet_count, bucket.byte_count});
+            group.buckets.push_back({known(bucket.packet_count), known(bucket.byte_count)});
         }
     }
     std::free(stats.bucket_stats);
@@ -124,11 +129,11 @@ int next_meter_stats(ofpbuf* message, ofpbuf* bands, std::vector<MeterStats>& al
     if (const int error = ofputil_decode_meter_stats(message, &stats, bands)) return error;
     MeterStats& meter = all.emplace_back(MeterStats{.id = stats.meter_id,
                                                     .flows = stats.flow_count,
-                                                    .packets = stats.packet_in_count,
-                                                    .bytes = stats.byte_in_count});
+                                                    .packets = known(stats.packet_in_count),
+                                                    .bytes = known(stats.byte_in_count)});
     if (stats.n_bands > 0) {
-        meter.dropped_packets = stats.bands[0].packet_count;
-        meter.dropped_bytes = stats.bands[0].byte_count;
+        meter.dropped_packets = known(stats.bands[0].packet_count);
+        meter.dropped_bytes = known(stats.bands[0].byte_count);
     }
     return 0;
 }

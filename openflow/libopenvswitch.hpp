@@ -4,6 +4,7 @@
 #include "openflow/codec.hpp"
 #include "openflow/message.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <endian.h>
@@ -54,6 +55,13 @@ class Buffer {
     ofpbuf buffer_;
     alignas(8) std::byte stub_[2048];
 };
+
+/// What must hold of what is sent in a release too: the library would encode something else, and the switch take it.
+inline void require(bool holds, const char* what) {
+    if (holds) return;
+    std::fprintf(stderr, "weft: a broken invariant in what is sent to a switch: %s\n", what);
+    std::abort();
+}
 
 struct DeleteBuffer {
     void operator()(ofpbuf* buffer) const noexcept { ofpbuf_delete(buffer); }

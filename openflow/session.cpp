@@ -13,6 +13,8 @@ constexpr std::size_t kChunk = 64 * 1024; // encoded at a stretch before others 
 
 constexpr std::size_t kMetersAtOnce = 500;
 
+constexpr std::size_t kLargestPacket = 60'000; // leaves room for its actions in a message of 64 KiB
+
 /// All parts of a multipart reply.
 template <class Entry>
 Task<Result<std::vector<Entry>>> collect(Exchange& exchange) {
@@ -328,6 +330,7 @@ Task<std::optional<PacketIn>> Session::packet_in() {
 
 bool Session::packet_out(const PacketOut& packet) {
     if (connection_->end() || connection_->backlog() >= 2 * connection_->options().high_water) return false;
+    if (packet.packet.size() > kLargestPacket) return false;
     encode_packet_out(connection_->out(), connection_->version, connection_->take_xids(), packet);
     ++connection_->counters.packet_outs;
     connection_->flush();

@@ -100,8 +100,8 @@ class Session {
 
     /// Next packet sent to the controller; empty at the session's end. One waiter.
     Task<std::optional<PacketIn>> packet_in();
-    /// Sends without awaiting a word: an error counts in counters().refused. False when the session ended or too much
-    /// waits to be sent.
+    /// Sends without awaiting a word: an error counts in counters().refused. False when the session ended, too much
+    /// waits to be sent, or no message can hold the packet.
     bool packet_out(const PacketOut& packet);
 
     /// As of the last PORT_STATUS.

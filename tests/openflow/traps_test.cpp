@@ -2,8 +2,10 @@
 // robustness_test, T4, T6, T9, T13 and T20 are in switch_test (refusals, replaced cookies, the flow monitor).
 #include "openflow/message.hpp"
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <iterator>
 
 namespace weft::openflow {
 namespace {
@@ -92,6 +94,13 @@ TEST(Trap2, AFlowAboveTheLargestMessageIsCaught) {
     EXPECT_EQ(problem(flow), "");
 }
 
+/// A release stops too: the switch would take what follows for something else.
+TEST(Trap2, AFlowAboveTheLargestMessageIsNeverSent) {
+    Bytes out;
+    EXPECT_DEATH(encode_flow_mod(out, {}, Command::add, {.match = {}, .actions = Actions(6000, Output{1})}),
+                 "broken invariant.*larger than an OpenFlow message");
+}
+
 // T5: the envelope's transaction id and version are the message's.
 TEST(Trap5, ABundledMessageRepeatsItsEnvelopesTransactionId) {
     Bytes out;
@@ -130,6 +139,14 @@ TEST(Trap8, AMissingPrerequisiteIsNamed) {
     EXPECT_EQ(with(Match{}.icmpv6(135).set(Field::nd_target, 1)), "");
 }
 
+TEST(Trap8, AMatchWithoutItsPrerequisitesIsNeverSent) {
+    Bytes out;
+    EXPECT_DEATH(encode_flow_mod(out, {}, Command::add, {.match = Match{}.set(Field::ip_src, 1), .actions = {}}),
+                 "broken invariant.*prerequisite");
+    EXPECT_DEATH(encode_flow_mod(out, {}, Command::add, {.match = Match{}.set(Field::in_port, 1, 1), .actions = {}}),
+                 "broken invariant.*outside its field");
+}
+
 TEST(Trap8, AMaskThatOpenFlowCannotSayIsCaught) {
     EXPECT_THAT(problem({.match = Match{}.set(Field::in_port, 1, 0xff), .actions = {}}),
                 HasSubstr("in_port takes no mask"));
@@ -155,6 +172,27 @@ TEST(Trap17, ValuesAreInHostOrder) {
                                 set_field(Field::eth_dst, *Mac::parse("02:00:00:00:00:01"))}),
               "set_field:0x1020304->reg1,set_field:02:00:00:00:00:01->eth_dst");
     EXPECT_EQ(to_string(Match{}.in_port(ofport::kLocal)), "in_port=LOCAL");
+}
+
+// T18: a counter of all ones is one that the switch does not keep.
+TEST(Trap18, CountersThatAreNotKeptAreZero) {
+    const auto decoded = [](const std::string& name) {
+        std::ifstream in(WEFT_SOURCE_DIR "/tests/fuzz/corpus/openflow/" + name, std::ios::binary);
+        std::string text{std::istreambuf_iterator<char>(in), {}};
+        // Packets and bytes of the first entry (OpenFlow 1.5, 7.3.5.9 and 7.3.5.13).
+        std::fill_n(text.begin() + 32, 16, '\xff');
+        return decode(std::as_bytes(std::span(text)));
+    };
+    const auto groups = decoded("v15_19_6_1");
+    ASSERT_TRUE(groups) << groups.error().text;
+    const auto& group = std::get<std::vector<GroupStats>>(groups->body).at(0);
+    EXPECT_EQ(group.packets, 0U);
+    EXPECT_EQ(group.bytes, 0U);
+    const auto meters = decoded("v15_19_9_1");
+    ASSERT_TRUE(meters) << meters.error().text;
+    const auto& meter = std::get<std::vector<MeterStats>>(meters->body).at(0);
+    EXPECT_EQ(meter.packets, 0U);
+    EXPECT_EQ(meter.bytes, 0U);
 }
 
 // T20: ports end at 0xff00.
