@@ -150,6 +150,26 @@ TEST(Compile, ASecondTagIsDroppedWhereverItComesFrom) {
         }
 }
 
+TEST(Compile, APortWithoutANativeNetworkTakesTaggedFramesOnly) {
+    std::string toml = kThreeHosts;
+    toml.replace(toml.find("name = \"t\"\n"), 11, "name = \"t\"\nnative = false\n");
+    Fixture fixture(toml);
+    fixture.bind("t", "kvm1", 11);
+    const auto state = compile(*fixture.world(), "kvm1");
+    std::map<std::string, pipeline::Reason> from_port; // by match; those that go on have no reason
+    for (const auto& flow : state.flows)
+        if (const auto* port = flow.match.find(openflow::Field::in_port); port != nullptr && port->value == 11)
+            from_port[openflow::to_string(flow.match)] = pipeline::owner_of(flow.cookie)->reason;
+    using enum pipeline::Reason;
+    const std::map<std::string, pipeline::Reason> expected{
+        {"in_port=11,dl_vlan=7", none},
+        {"in_port=11,dl_vlan=8", none},
+        {"in_port=11,vlan_tci=0x1000/0x1000,dl_type=0x8100", double_tag},
+        {"in_port=11,vlan_tci=0x1000/0x1000,dl_type=0x88a8", double_tag},
+        {"in_port=11", unexpected_vlan}};
+    EXPECT_EQ(from_port, expected);
+}
+
 TEST(Compile, AnUnknownHostHoldsNothing) {
     EXPECT_EQ(compile(*plugged().world(), "kvm9"), SwitchState{});
 }

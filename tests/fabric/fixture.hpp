@@ -46,6 +46,7 @@ struct Fixture {
 struct Installed {
     std::map<std::string, openflow::Flow> flows;
     std::map<std::uint32_t, openflow::GroupEntry> groups;
+    std::map<std::uint32_t, openflow::MeterEntry> meters;
     bool operator==(const Installed&) const = default;
 
     /// The first key that the two do not hold alike.
@@ -57,7 +58,7 @@ struct Installed {
                 if (found == one.flows.end()) return key + (both == this ? " (too much)" : " (lacks)");
                 if (found->second != flow) return key + ": " + openflow::to_string(flow);
             }
-        return groups == other.groups ? "" : "groups";
+        return groups != other.groups ? "groups" : meters != other.meters ? "meters" : "";
     }
 
     static std::string key(const openflow::Flow& flow) {
@@ -69,6 +70,8 @@ struct Installed {
             EXPECT_TRUE(installed.flows.emplace(key(flow), flow).second) << key(flow);
         for (const auto& group : state.groups)
             EXPECT_TRUE(installed.groups.emplace(group.id, group).second) << group.id;
+        for (const auto& meter : state.meters)
+            EXPECT_TRUE(installed.meters.emplace(meter.id, meter).second) << meter.id;
         return installed;
     }
     void apply(const SwitchDelta& delta) {
@@ -84,6 +87,12 @@ struct Installed {
             groups.at(group.id) = group;
         for (const auto id : delta.groups.remove)
             EXPECT_EQ(groups.erase(id), 1U);
+        for (const auto& meter : delta.meters.add)
+            EXPECT_TRUE(meters.emplace(meter.id, meter).second);
+        for (const auto& meter : delta.meters.change)
+            meters.at(meter.id) = meter;
+        for (const auto id : delta.meters.remove)
+            EXPECT_EQ(meters.erase(id), 1U);
     }
 };
 
