@@ -98,6 +98,8 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
     apply_host_settings(settings_.hosts, parsed.topology);
     for (const auto& [name, port] : state_.dynamic_ports)
         parsed.topology.ports.emplace(name, port);
+    const bool sound = candidate.ok();
+    std::map<Ip, std::string> vteps; // of the settings too, which parse() has not seen
     for (const auto& [name, host] : parsed.topology.hosts) {
         const auto lacks = [&](std::string_view key) {
             candidate.problems.push_back({topology::Severity::error,
@@ -114,7 +116,15 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
                                           fmt::format("host {}: {}", name, endpoint.error().text),
                                           "",
                                           {}});
-        if (!host.vtep) lacks("vtep");
+        if (!host.vtep)
+            lacks("vtep");
+        else if (const auto [first, fresh] = vteps.emplace(*host.vtep, name); !fresh && sound)
+            candidate.problems.push_back(
+                {topology::Severity::error,
+                 host.origin,
+                 fmt::format("hosts {} and {} have the vtep {}", first->second, name, host.vtep->to_string()),
+                 fmt::format("see [host.{}] and [host.{}] in weftd.toml", first->second, name),
+                 {}});
         if (!host.datapath) lacks("datapath");
     }
     if (!candidate.ok()) return candidate;

@@ -105,5 +105,34 @@ TEST_F(IntentTest, WhatIsKnownAlreadyIsNoNews) {
     EXPECT_EQ(published_, before + 2);
 }
 
+std::vector<std::string> problems_of(const Intent& intent, const std::string& text) {
+    std::vector<std::string> said;
+    for (const auto& problem : intent.consider({{"test.toml", text}}).problems)
+        said.push_back(problem.text);
+    return said;
+}
+
+constexpr const char* kBareHosts = "[[host]]\nname = \"kvm1\"\n[[host]]\nname = \"kvm2\"\n"
+                                   "ovsdb = \"tcp:127.0.0.1:2\"\nvtep = \"192.0.2.12\"\ndatapath = \"netdev\"\n";
+
+// weftctl validate does without: they may be in weftd's settings.
+TEST_F(IntentTest, AHostNeedsItsOvsdbVtepAndDatapathHere) {
+    EXPECT_EQ(
+        problems_of(intent_, kBareHosts),
+        (std::vector<std::string>{"host kvm1 has no ovsdb", "host kvm1 has no vtep", "host kvm1 has no datapath"}));
+}
+
+TEST_F(IntentTest, SettingsOfHostsAreJudgedWithTheTopology) {
+    settings_.hosts["kvm1"] = {.ovsdb = "tcp:127.0.0.1:1",
+                               .vtep = Ip::parse("192.0.2.11"),
+                               .datapath = topology::Datapath::netdev,
+                               .uplinks = {},
+                               .libvirt = {}};
+    EXPECT_EQ(problems_of(intent_, kBareHosts), std::vector<std::string>{});
+    settings_.hosts["kvm1"].vtep = Ip::parse("192.0.2.12");
+    EXPECT_EQ(problems_of(intent_, kBareHosts),
+              std::vector<std::string>{"hosts kvm1 and kvm2 have the vtep 192.0.2.12"});
+}
+
 } // namespace
 } // namespace weft::controller
