@@ -90,6 +90,19 @@ class Routes {
             own_address(Ip::link_local(router_.mac));
     }
 
+    /// Ping of the router's addresses that came in by its gateway, untranslated: the answer leaves by the gateway too.
+    void own_addresses_from_outside() {
+        for (const auto& leg : router_.legs)
+            for (const auto& ip : {leg.gateway, leg.gateway6}) {
+                if (!ip) continue;
+                auto actions = echo_reply(*ip, router_.mac);
+                of::append(actions,
+                           of::Actions{load(kNetwork, table_.id.value), load(Nat::none), go_to(Stage::nat_out)});
+                emit_.flow(Stage::route, kEcho, owner_, echo_request(table_.match(), *ip), std::move(actions));
+                emit_.drop(Stage::route, kOwn, owner_, Reason::unknown_destination, table_.match().ip_dst(*ip));
+            }
+    }
+
     void nowhere() {
         for (const auto* prefix : {"224.0.0.0/4", "255.255.255.255", "169.254.0.0/16", "ff00::/8", "fe80::/10"})
             emit_.drop(Stage::route, kNowhere, owner_, Reason::no_route, table_.match().ip_dst(*Prefix::parse(prefix)));
@@ -145,6 +158,7 @@ void route_router(Emit& emit, const RouterView& router) {
     Routes from_outside(emit, router, {*router.gateway, std::nullopt});
     from_outside.networks();
     from_outside.routes(false);
+    from_outside.own_addresses_from_outside();
 }
 
 void route_gateway(Emit& emit, const nat::Gateway& gateway) {
