@@ -4,8 +4,9 @@
 namespace weft::topology {
 namespace {
 
-/// Each is a bucket of one group, which must fit into one message of 64 KiB (a bucket takes under 200 bytes).
-constexpr std::size_t kMostRanges = 256;
+/// Candidates, or SNAT ranges: each is a bucket of one group, which must fit into one message of 64 KiB (a bucket takes
+/// under 200 bytes).
+constexpr std::size_t kMostBuckets = 256;
 
 /// The addresses of one family of a gateway, by their keys.
 struct Side {
@@ -86,10 +87,10 @@ void check_snat(const Gateway& gateway, const Network* network, Findings& findin
                                          subnet.to_string(), network->name),
                              "the upstream router needs a route to it via the gateway's address");
     }
-    if (gateway.snat.size() > kMostRanges)
+    if (gateway.snat.size() > kMostBuckets)
         findings.error(
             gateway.origin.at("snat"),
-            fmt::format("gateway '{}' has {} SNAT ranges: {} at most", gateway.name, gateway.snat.size(), kMostRanges),
+            fmt::format("gateway '{}' has {} SNAT ranges: {} at most", gateway.name, gateway.snat.size(), kMostBuckets),
             "join adjacent addresses to ranges");
     if (!gateway.snat.empty() && !gateway.address && !gateway.origin.malformed("address"))
         findings.error(gateway.origin.at("snat"), "'snat' without 'address'",
@@ -101,6 +102,11 @@ void check_candidates(const Topology& topology, const Gateway& gateway, const Ne
     if (gateway.hosts.empty() && !origin.malformed("hosts") && origin.wrote("hosts"))
         findings.error(origin.at("hosts"), fmt::format("gateway '{}' has no candidate host", gateway.name),
                        "name at least one in 'hosts'");
+    if (gateway.hosts.size() > kMostBuckets)
+        findings.error(
+            origin.at("hosts"),
+            fmt::format("gateway '{}' has {} candidates: {} at most", gateway.name, gateway.hosts.size(), kMostBuckets),
+            "a few are enough");
     findings.unique(gateway.hosts, origin, "hosts");
     for (std::size_t i = 0; i < gateway.hosts.size(); ++i) {
         const auto where = origin.at(element("hosts", i));

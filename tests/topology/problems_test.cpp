@@ -485,6 +485,26 @@ TEST(Problems, OfMoreSnatRangesThanOneGroupTakes) {
     EXPECT_EQ(problems(257).front().text, "gateway 'g' has 257 SNAT ranges: 256 at most");
 }
 
+TEST(Problems, OfMoreCandidatesThanOneGroupTakes) {
+    const auto problems = [](int candidates) {
+        std::string text = std::string(kSound);
+        std::string names;
+        for (int i = 0; i < candidates; ++i) {
+            text += fmt::format("[[host]]\nname = \"h{}\"\nuplinks = {{ physnet1 = \"eth1\" }}\n", i);
+            names += fmt::format("\"h{}\", ", i);
+        }
+        auto parsed = parse({{"t.toml", text +
+                                            "[[gateway]]\nname = \"g\"\nnetwork = \"public\"\n"
+                                            "address = \"203.0.113.3\"\nhosts = [" +
+                                            names + "]\n"}});
+        std::erase_if(parsed.problems, [](const Problem& one) { return one.severity != Severity::error; });
+        return parsed.problems;
+    };
+    EXPECT_EQ(problems(256).size(), 0U);
+    ASSERT_EQ(problems(257).size(), 1U);
+    EXPECT_EQ(problems(257).front().text, "gateway 'g' has 257 candidates: 256 at most");
+}
+
 TEST(Problems, OfTranslations) {
     for (const auto& mistake : kTranslations)
         expect_only(mistake, Severity::error);
