@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Routers on vlan networks: the edge host is the router toward the wire, every host routes onto it with a MAC of its own,
 and machines that weft knows nothing of are found by ARP and ND."""
+import itertools
 import time
 
 from scapy.layers.l2 import ARP, Ether
@@ -65,7 +66,8 @@ physnet = "physnet1"
 addresses = ["192.168.7.200/24"]
 gateway = "192.168.7.1"
 """
-PRINTER, PRINTER6 = "192.168.100.200", "fd00:100::200"
+PRINTER, PRINTER6, GATE = "192.168.100.200", "fd00:100::200", "192.168.7.200"
+HOSTS = ("kvm1", "kvm2", "kvm3")
 
 
 class Edge(Traffic, FabricTest):
@@ -124,14 +126,38 @@ class Edge(Traffic, FabricTest):
             self.assertEqual(len(sources[host]), 1, sources)
         self.assertNotEqual(sources["kvm1"], sources["kvm3"])
         self.assertNotIn(router, sources["kvm1"] | sources["kvm3"])
-        uplinks = self.wires("kvm2/eth1", "kvm3/eth1")
-        for who in ("app3", "desk2"):
-            self.lab.reaches(who, PRINTER)
-        time.sleep(0.2)
-        for wire in uplinks.values():
-            sent = [Ether(frame) for frame in wire.received()]
-            self.assertFalse([frame.summary() for frame in sent if frame.src == router and ARP not in frame
-                              and frame.dst != "ff:ff:ff:ff:ff:ff"])
+
+        uplinks = self.wires(*(f"{host}/eth1" for host in HOSTS), outgoing=True, incoming=False)
+        for who in ("printer", "gate"):  # all ask for their neighbours again
+            self.lab.exec(who, "ip", "neigh", "flush", "dev", "eth0")
+            self.lab.exec(who, "ip", "-6", "neigh", "flush", "dev", "eth0")
+        self.lab.exec("desk2", "ip", "neigh", "flush", "dev", "eth0")
+        pairs = itertools.chain(itertools.product(("app1", "app3", "desk2"), (PRINTER, PRINTER6, GATE, "192.168.100.223")),
+                                itertools.product(("printer",), ("10.0.1.11", "10.0.1.13", "fd00:1::11", "fd00:1::13",
+                                                                 "192.168.100.12", "fd00:100::12", "192.168.100.1", GATE)))
+        for who, address in pairs:
+            self.assertEqual(self.lab.reaches(who, address), address != "192.168.100.223", f"{who} → {address}")
+        for who in ("app1", "app3", "desk2"):
+            wire = self.wire(who)
+            wire.send(Ether(src=wire.mac, dst="ff:ff:ff:ff:ff:ff", type=0x88b5) / MARK)
+        time.sleep(0.3)
+        sent = {place.split("/")[0]: [Ether(frame) for frame in wire.received()] for place, wire in uplinks.items()}
+        by_host = {host: {frame.src for frame in frames} for host, frames in sent.items()}
+        for host, mac in (("kvm1", router), ("kvm1", min(sources["kvm1"])), ("kvm2", self.wire("desk2").mac),
+                          ("kvm3", min(sources["kvm3"]))):
+            self.assertIn(mac, by_host[host], f"{host} has sent what it is to send")
+        self.assertTrue([frame for frame in sent["kvm1"] if ARP in frame and frame.src == router], "ARP of the router")
+        self.assertTrue([frame for frame in sent["kvm2"] if MARK in bytes(frame)], "a broadcast of desk2's")
+        for host in ("kvm2", "kvm3"):
+            self.assertFalse([frame.summary() for frame in sent[host] if frame.src == router], f"{host} as the router")
+        for one, other in itertools.combinations(HOSTS, 2):
+            self.assertEqual(by_host[one] & by_host[other], set(), f"sent by both {one} and {other}")
+        behind = {}
+        for line in self.lab.exec("switch", "ovs-appctl", "fdb/show", "s1-physnet1").stdout.splitlines()[1:]:
+            port, _, mac, _ = line.split()
+            behind.setdefault(mac, set()).add(port)
+        self.assertLessEqual({router, *sources["kvm1"], *sources["kvm3"]}, set(behind))
+        self.assertEqual({mac: ports for mac, ports in behind.items() if len(ports) > 1}, {})
 
     def test_another_edge_when_the_first_is_gone(self):
         eventually(lambda: self.lab.reaches("printer", "10.0.1.13"), 5, "before")

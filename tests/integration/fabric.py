@@ -244,11 +244,11 @@ def inside(namespace):
 
 
 class Wire:
-    """A raw socket on an interface: sends frames and tells which came in (or also went out), VLAN tags included."""
+    """A raw socket on an interface: sends frames and tells which came in (or also, or only, went out), VLAN tags included."""
     _SOL_PACKET, _AUXDATA, _OUTGOING, _VLAN_VALID = 263, 8, 4, 0x10
 
-    def __init__(self, namespace, interface="eth0", outgoing=False):
-        self.unwanted = () if outgoing else (self._OUTGOING,)
+    def __init__(self, namespace, interface="eth0", outgoing=False, incoming=True):
+        self.unwanted = (() if incoming else (0, 1, 2, 3)) + (() if outgoing else (self._OUTGOING,))
         with inside(namespace):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
             self.socket.setsockopt(self._SOL_PACKET, self._AUXDATA, 1)
