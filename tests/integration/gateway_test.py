@@ -4,96 +4,85 @@ import collections
 import contextlib
 import itertools
 import resource
-import selectors
 import socket
+import struct
+import threading
 import time
 
-from scapy.all import ICMP, Ether, ICMPv6ND_NA, ICMPv6ND_NS, IP, IPerror, IPv6, TCP, UDP, UDPerror
+from scapy.all import (ICMP, Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6PacketTooBig, IP, IPerror, IPerror6, IPv6, TCP, UDP,
+                       UDPerror)
 
 import fabric
 from fabric import FabricTest, UdpStream, eventually
-from traffic import MARK, PrivateSourceWire, Traffic, make
+from traffic import MARK, Crowd, Heard, PrivateSourceWire, Question, Survey, Traffic, make
 
 INTERNET, STRANGER, INTERNET6 = "198.51.100.7", "198.51.100.8", "2001:db8:7::7"
 SNAT, SNAT_OTHER = "203.0.113.2", "203.0.113.3"
-FLOATING, FLOATING_OTHER = "203.0.113.20", "203.0.113.30"  # web2's; cell1's, of the other gateway
-VMS = ("web1", "web2", "route1", "db1", "db2", "cell1", "cell4")
-# As whom each is seen outside. igw1 is active on kvm1, igw2 on kvm2.
-OUTSIDE = {"web1": SNAT, "db1": SNAT, "db2": SNAT, "route1": SNAT, "web2": FLOATING, "cell1": FLOATING_OTHER,
-           "cell4": SNAT_OTHER}
-MTU, IP_MTU, IP_MTU_DISCOVER, PMTUDISC_DO = 1450, 14, 10, 2
+# web2's; web3's, which is on the active host; cell1's, of the other gateway.
+FLOATING, FLOATING_HERE, FLOATING_OTHER = "203.0.113.20", "203.0.113.21", "203.0.113.30"
+# The private addresses of each router's VMs. As whom each is seen outside. igw1 is active on kvm1, igw2 on kvm2.
+MAIN = {"web1": "10.0.1.10", "web2": "10.0.1.11", "web3": "10.0.1.12", "route1": "10.0.1.254", "db1": "10.0.2.10",
+        "db2": "10.0.2.11"}
+OTHER = {"cell1": "10.0.1.10", "cell4": "10.0.4.10"}
+VMS = (*MAIN, *OTHER)
+OUTSIDE = {"web1": SNAT, "db1": SNAT, "db2": SNAT, "route1": SNAT, "web2": FLOATING, "web3": FLOATING_HERE,
+           "cell1": FLOATING_OTHER, "cell4": SNAT_OTHER}
+EDGES = {"edge1": "203.0.113.50", "edge3": "203.0.113.51"}
+# What a question to a public address comes to: who hears it, on which port.
+PORT, PORTS = 7777, (7777, 22, 53, 80, 8080, 9004)
+PUBLIC = {**{(kind, address, port): (who, port) for kind, port in (("tcp", PORT), ("udp", PORT), ("icmp", 0))
+             for address, who in ((INTERNET, "internet"), (FLOATING, "web2"), (FLOATING_HERE, "web3"),
+                                  (FLOATING_OTHER, "cell1"), *((ip, edge) for edge, ip in EDGES.items()))},
+          ("tcp", SNAT, 2222): ("web1", 22), ("tcp", SNAT, 8004): ("web2", 9004), ("udp", SNAT, 5353): ("db1", 53),
+          ("tcp", FLOATING, 8080): ("db2", 80), ("udp", FLOATING, 8080): ("web2", 8080),
+          # Nobody's.
+          ("udp", SNAT, 2222): None, ("tcp", SNAT, 5353): None, ("tcp", SNAT, PORT): None, ("udp", SNAT, PORT): None,
+          ("tcp", SNAT_OTHER, 2222): None, ("udp", SNAT_OTHER, 5353): None}
+MTU, IP_MTU, IPV6_MTU, IP_MTU_DISCOVER, PMTUDISC_DO = 1450, 14, 24, 10, 2
 
 
-class Crowd:
-    """Many connections to one server, each from its own (who, port), all open at once."""
-    WINDOW = 50  # so many at most wait for their answer: an interface of the userspace datapath holds under 300 packets
+class Talk:
+    """A TCP connection on which numbers go there and back until stop()."""
+    TOTAL_RETRANS = 100  # where struct tcp_info has it
 
-    def __init__(self, namespaces, kind, members, server, address, port):
-        self.kind, self.selector, self.turn = kind, selectors.DefaultSelector(), 0
-        self.server = make(namespaces[server], kind, address)
-        self.server.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
-        self.server.bind((address, port))
-        self.watch(self.server, self.answer)
-        if kind == socket.SOCK_STREAM:
-            self.server.listen(4096)
-        self.seen, self.members = {}, {}
-        for who, source in members:
-            end = make(namespaces[who], kind, address)
-            end.bind(("0.0.0.0", source))
-            self.watch(end, self.hear)
-            self.members[end] = f"{who}:{source}"
-            end.connect_ex((address, port))
+    def __init__(self, near, far):
+        self.ends, self.sent, self.answered, self.open = (near, far), 0, 0, True
+        self.threads = [threading.Thread(target=work, daemon=True) for work in (self.ask, self.echo, self.hear)]
+        for thread in self.threads:
+            thread.start()
 
-    def watch(self, end, work):
-        end.setblocking(False)
-        self.selector.register(end, selectors.EVENT_READ, work)
+    def ask(self):
+        while self.open:
+            self.ends[0].sendall(struct.pack("!I", self.sent))
+            self.sent += 1
+            time.sleep(0.01)
 
-    def answer(self, end):
-        if self.kind == socket.SOCK_DGRAM:
-            words, peer = end.recvfrom(100)
-            end.sendto(words, peer)
-        elif end is self.server:
-            return self.watch(self.server.accept()[0], self.answer)
-        else:
-            words, peer = end.recv(100), end.getpeername()
-            end.sendall(words)
-        self.seen.setdefault(words.decode().split()[1], set()).add(peer)
+    def echo(self):
+        with contextlib.suppress(OSError):
+            while words := self.ends[1].recv(1000):
+                self.ends[1].sendall(words)
 
-    def hear(self, end):
-        words = end.recv(100).decode()
-        if words.split()[1] != self.members[end]:
-            raise AssertionError(f"{self.members[end]} heard {words!r}")
-        if words == self.words(end):  # else a late answer to what was asked twice
-            self.missing.discard(end)
+    def hear(self):
+        with contextlib.suppress(OSError):
+            while words := self.ends[0].recv(4, socket.MSG_WAITALL):
+                if words != struct.pack("!I", self.answered):
+                    return
+                self.answered += 1
 
-    def words(self, end):
-        return f"{self.turn} {self.members[end]}"
-
-    def round(self, seconds=15):
-        """Each member says something and hears just that."""
-        self.turn += 1
-        self.missing, mute, asked = set(self.members), collections.deque(self.members), {}
-        deadline = time.monotonic() + seconds * fabric.SCALE
-        while self.missing:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"round {self.turn}: {len(self.missing)} of {len(self.members)} heard nothing, "
-                                     f"{sorted(self.members[end] for end in self.missing)[:5]} …")
-            for _ in range(min(len(mute), self.WINDOW - len(self.missing) + len(mute))):
-                end = mute.popleft()
-                try:
-                    end.send(self.words(end).encode())
-                    asked[end] = time.monotonic()
-                except BlockingIOError:  # not connected yet
-                    mute.append(end)
-            for key, _ in self.selector.select(0.01):
-                key.data(key.fileobj)
-            if self.kind == socket.SOCK_DGRAM:  # a busy machine loses a datagram now and then
-                mute.extend(end for end in self.missing if asked.pop(end, deadline) < time.monotonic() - 2)
-
-    def close(self):
-        for key in list(self.selector.get_map().values()):
-            key.fileobj.close()
-        self.selector.close()
+    def stop(self):
+        """(sent, answered, segments sent again)"""
+        if self.open:
+            self.open = False
+            self.threads[0].join()
+            time.sleep(0.2)
+            self.again = sum(struct.unpack_from("=I", end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192),
+                                                self.TOTAL_RETRANS)[0] for end in self.ends)
+            for end in self.ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            for thread in self.threads:
+                thread.join()
+        return self.sent, self.answered, self.again
 
 
 class Gateway(Traffic, FabricTest):
@@ -128,6 +117,34 @@ class Gateway(Traffic, FabricTest):
         self.assert_pings("internet", FLOATING)
         time.sleep(0.2)
         self.assertEqual(self.heard(wires), set())
+
+    # Everybody and everything.
+
+    def test_who_reaches_whom_and_as_whom(self):
+        """VMs, the internet and machines of the public network ask every address there is, by TCP, UDP and ICMP. One that
+        hears a question has been sent it by the rules, and has seen the right source."""
+        expected = {}
+        for sender in (*VMS, *EDGES, "internet"):
+            own = MAIN if sender in MAIN else OTHER if sender in OTHER else {}
+            by_address = {address: who for who, address in own.items()}
+            public = INTERNET if sender == "internet" else OUTSIDE.get(sender) or EDGES[sender]
+            for kind, port in (("tcp", PORT), ("udp", PORT), ("icmp", 0)):
+                for address in {*MAIN.values(), *OTHER.values()} - {own.get(sender)}:
+                    who = by_address.get(address)
+                    question = Question(kind, sender, address, port)
+                    expected[question] = {Heard(who, port, own[sender])} if who else set()
+            for (kind, address, port), there in PUBLIC.items():
+                if address != (EDGES.get(sender) or (INTERNET if sender == "internet" else "")):
+                    question = Question(kind, sender, address, port)
+                    expected[question] = {Heard(*there, public)} if there else set()
+        survey = Survey(self.lab.namespaces, (*VMS, *EDGES, "internet"), PORTS, {"internet": INTERNET})
+        self.addCleanup(survey.close)
+        survey.ask(expected, {question for question, heard in expected.items() if heard})
+        wrong = [f"{tuple(question)}: {survey.heard[question]}, not {heard}" for question, heard in expected.items()
+                 if survey.heard[question] != heard]
+        self.assertEqual(wrong, [], "\n".join(wrong))
+        self.assertEqual(survey.answered, {question for question, heard in expected.items() if heard})
+        print(f"\n    {len(survey.answered)} of {len(expected)} questions answered ", end="", flush=True)
 
     # Out.
 
@@ -348,6 +365,32 @@ class Gateway(Traffic, FabricTest):
         self.assertIn(f"mtu = {MTU}", self.ping("internet", FLOATING, "-M", "do", "-s", "1472"))
         self.assert_pings("internet", FLOATING, "-M", "do", "-s", str(MTU - 28))
 
+    def test_tcp_that_is_told_a_too_large_mss_finds_the_mtu(self):
+        """web2 says it takes what its network does not carry. The gateway tells whoever believes it, through the floating IP,
+        and for IPv6 as a router."""
+        for family, router, mss, address, told in (
+                ("-4", "10.0.1.1", 1460, FLOATING, lambda p: ICMP in p and (p[ICMP].type, p[ICMP].code) == (3, 4) and
+                 p[ICMP].nexthopmtu == MTU and p[IPerror].dst == FLOATING),
+                ("-6", "fd00:1::1", 1440, "fd00:1::11", lambda p: ICMPv6PacketTooBig in p and p[ICMPv6PacketTooBig].mtu == MTU
+                 and p[IPerror6].dst == "fd00:1::11")):
+            with self.subTest(address):
+                self.flush("internet")
+                self.addCleanup(self.flush, "internet")
+                default = "ip", family, "route", "replace", "default", "via", router, "dev", "eth0"
+                self.addCleanup(self.lab.exec, "web2", *default)
+                self.lab.exec("web2", *default, "advmss", str(mss))
+                wires = {way: self.wire("internet", outgoing=way == "out", incoming=way == "in") for way in ("in", "out")}
+                near, far = self.connect("internet", "web2", address, 8001, source=INTERNET6 if family == "-6" else INTERNET)
+                self.assertGreater(near.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG), MTU - 40, "it was believed")
+                near.settimeout(20 * fabric.SCALE)
+                far.settimeout(20 * fabric.SCALE)
+                self.transfer(near, far, 2_000_000)
+                self.transfer(far, near, 1_000_000)
+                self.assertTrue([frame for frame in wires["out"].received() if len(frame) > MTU + 14], "large packets")
+                self.assertTrue([frame for frame in map(Ether, wires["in"].received()) if told(frame)], "the error")
+                level, option = (socket.IPPROTO_IPV6, IPV6_MTU) if family == "-6" else (socket.IPPROTO_IP, IP_MTU)
+                self.assertEqual(near.getsockopt(level, option), MTU)
+
     def test_too_big_somewhere_outside(self):
         """A router of the internet says so to the public source; the VM learns it."""
         for who in ("web1", "db2", "web2"):
@@ -412,11 +455,21 @@ class Gateway(Traffic, FabricTest):
                    UdpStream(self.ns("web1"), self.ns("internet"), INTERNET, port=7001)]
         for stream in streams:
             self.addCleanup(stream.stop)
+        talks = {words: Talk(*self.connect(*words, source=source)) for words, source in (
+            (("internet", "web3", FLOATING_HERE, 8100), INTERNET), (("internet", "cell1", FLOATING_OTHER, 8101), INTERNET),
+            (("internet", "web1", SNAT, 2222, 22), INTERNET), (("internet", "web2", SNAT, 8004, 9004), INTERNET),
+            (("db2", "internet", INTERNET, 8102), ""), (("cell4", "internet", INTERNET, 8103), ""),
+            (("web3", "internet", INTERNET, 8104), ""))}
+        for talk in talks.values():
+            self.addCleanup(talk.stop)
         time.sleep(0.5)
         before = self.lab.sent()
         self.lab.ctl("apply", edited)
-        changed = {host for host, sent in self.lab.sent().items() if sent["flow_mods"] != before[host]["flow_mods"]}
-        self.assertEqual(changed, {"kvm1", "kvm2"})
+        after = self.lab.sent()
+        mods = {host: after[host]["flow_mods"] - before[host]["flow_mods"] for host in after}
+        print(f"\n    flow-mods: {mods} ", end="", flush=True)
+        self.assertEqual({host for host, count in mods.items() if count}, {"kvm1", "kvm2"})
+        self.assertLessEqual(max(mods.values()), 32, "what is the floating IP's")
         self.assertEqual(self.both("internet", "web2", "203.0.113.22", 80, source=INTERNET), INTERNET)
         self.assertEqual(self.both("web2", "internet", INTERNET, 8004), "203.0.113.22")
         self.assert_closed("internet", "web2", FLOATING, 80)
@@ -427,6 +480,10 @@ class Gateway(Traffic, FabricTest):
             sent, lost, doubled, gap = stream.stop()
             print(f"\n    {sent} sent, {lost} lost, longest gap {gap * 1000:.0f} ms ", end="", flush=True)
             self.assertEqual((lost, doubled), (0, 0))
+        for words, talk in talks.items():
+            sent, answered, again = talk.stop()
+            self.assertGreater(sent, 100, words)
+            self.assertEqual((answered, again), (sent, 0), f"{words}: heard, sent again")
 
     def test_a_revoked_floating_ip_answers_no_more(self):
         cut = self.lab.text.index("[[floating_ip]]\naddress = \"203.0.113.30\"")
