@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 """Gateways out of the ordinary: distributed floating IPs, translated on their port's own host; no SNAT at all; a SNAT pool
-that is used up."""
+of several ranges; one that is used up."""
+import collections
+import itertools
 import selectors
 import socket
 import time
 
+from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
 import fabric
 from fabric import FabricTest, eventually
-from traffic import MARK, PrivateSourceWire, Traffic, make
+from traffic import MARK, Crowd, PrivateSourceWire, Traffic, make
 
 HOSTS = "".join(f"""
 [[host]]
@@ -163,6 +166,66 @@ to = "web2:80"
                       self.ping("web3", INTERNET, "-M", "do", "-s", "1400"))
         self.flush("web3")
         self.assert_pings("web3", INTERNET, "-M", "dont", "-s", "1400")
+
+
+POOL = ("203.0.113.40", "203.0.113.41", "203.0.113.50")
+
+
+class Pool(Traffic, FabricTest):
+    """SNAT by two ranges of public addresses; the gateway's own is none of them."""
+    RANGES = '"203.0.113.40-203.0.113.41", "203.0.113.50"'
+    TOPOLOGY = HOSTS + PUBLIC.replace('hosts = ["kvm1"]', f'hosts = ["kvm1"]\nsnat = [{RANGES}]') + """
+[[network]]
+name = "private"
+kind = "vxlan"
+subnet = "10.0.1.0/24"
+[[router]]
+name = "main"
+networks = ["private"]
+gateway = "igw"
+""" + "".join(port(f"web{n}", "private", f"10.0.1.1{n}", f"kvm{n}") for n in (1, 2, 3))
+    VMS = ("web1", "web2", "web3")
+
+    def setUp(self):
+        for who in self.VMS:
+            eventually(lambda: self.lab.reaches(who, INTERNET), 10, who)
+
+    def test_many_connections_leave_by_every_address_of_the_pool(self):
+        """Each is answered, with one source of the pool for as long as it lasts."""
+        leaks = [PrivateSourceWire(self.ns("internet")), PrivateSourceWire(self.ns("kvm1"), "eth1")]
+        for wire in leaks:
+            self.addCleanup(wire.close)
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            members = itertools.product(self.VMS, range(20000, 20060))
+            crowd = Crowd(self.lab.namespaces, kind, members, "internet", INTERNET, 8000)
+            self.addCleanup(crowd.close)
+            crowd.round()
+            crowd.round()
+            self.assertEqual([peers for peers in crowd.seen.values() if len(peers) > 1], [], "one source a connection")
+            peers = [peer for seen in crowd.seen.values() for peer in seen]
+            self.assertEqual(len(set(peers)), len(self.VMS) * 60, "no two alike")
+            used = collections.Counter(address for address, _ in peers)
+            print(f"\n    {dict(used)} ", end="", flush=True)
+            self.assertEqual(set(used), set(POOL))
+        for who in self.VMS:
+            wire = self.wire("internet")
+            self.assert_pings(who, INTERNET, "-p", MARK.hex(), "-s", "64")
+            sources = {Ether(frame)[IP].src for frame in wire.received() if MARK in frame}
+            self.assertEqual(len(sources), 1)
+            self.assertLessEqual(sources, set(POOL))
+        self.assertEqual([wire.received() for wire in leaks], [[], []], "an untranslated packet")
+
+    def test_the_pool_is_answered_for_and_lets_nobody_in(self):
+        mac = self.mac_of("internet", "203.0.113.2")
+        wires = self.wires(*self.VMS)
+        for address in POOL:
+            self.assertEqual(self.mac_of("internet", address), mac)
+            for protocol in ("tcp", "udp"):
+                with self.assertRaises(OSError, msg=f"{protocol} to {address}"):
+                    getattr(self, protocol)("internet", "web1", address, 8000, source=INTERNET, timeout=0.3)
+        self.assertFalse(self.heard(wires, bytes(int(n) for n in INTERNET.split("."))), "from the internet")
+        self.assertFalse(self.lab.reaches("internet", "203.0.113.42"), "beside the pool")
+        self.assertNotIn("lladdr", self.lab.exec("internet", "ip", "neigh", "show", "203.0.113.42").stdout)
 
 
 ROUTERS = 640  # 64,512 ports of one address, shared: 100 each
