@@ -2,11 +2,14 @@
 """The active gateway's host dies and comes back: how long the internet is away, with weftd and without it."""
 import time
 
+from scapy.all import ARP, Ether, ICMPv6ND_NA, ICMPv6NDOptDstLLAddr
+
 import fabric
 from fabric import FabricTest, eventually
 from traffic import EchoStream, Traffic
 
 INTERNET, SNAT, FLOATING = "198.51.100.7", "203.0.113.2", "203.0.113.20"
+PUBLIC = {SNAT, FLOATING, "203.0.113.21", "2001:db8:113::2"}  # igw1's
 AWAY = 3  # seconds at most until a standby has taken over
 FAILBACK = 1  # seconds lost at most when the first candidate takes over again
 RATE = 1000
@@ -91,6 +94,40 @@ class Failover(Traffic, FabricTest):
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{self.scene()}") from error
 
+    def announcements(self, wire):
+        """The public addresses told to all on the wire since the last call, with the MAC that they are said to have."""
+        told = set()
+        for frame in wire.received():
+            if frame[12:14] == b"\x08\x06":
+                packet = Ether(frame)
+                if packet.dst == "ff:ff:ff:ff:ff:ff" and packet[ARP].psrc == packet[ARP].pdst:
+                    self.assertEqual(packet.src, packet[ARP].hwsrc)
+                    told.add((packet[ARP].psrc, packet.src))
+            elif frame[12:14] == b"\x86\xdd" and ICMPv6ND_NA in (packet := Ether(frame)):
+                if packet.dst == "33:33:00:00:00:01":
+                    self.assertEqual((packet.src, packet[ICMPv6ND_NA].O), (packet[ICMPv6NDOptDstLLAddr].lladdr, 1))
+                    told.add((packet[ICMPv6ND_NA].tgt, packet.src))
+        return told
+
+    def assert_announced(self, wires):
+        """Every public address of igw1, with its one MAC, by the host that has become active."""
+        mac = next(row["mac"] for row in self.lab.json("gateways") if row["name"] == "igw1")
+        told = {place: set() for place in wires}
+
+        def all_of_them():
+            for place, wire in wires.items():
+                told[place] |= self.announcements(wire)
+                self.assertLessEqual({(address, mac) for address in PUBLIC}, told[place], place)
+            return True
+
+        eventually(all_of_them, 5, "the announcements")
+        for place, said in told.items():
+            self.assertEqual({said_mac for address, said_mac in said if address in PUBLIC}, {mac}, place)
+
+    def listening(self, host):
+        """What the host sends to the wire, and what the internet hears."""
+        return {host: self.wire(host, "eth1", outgoing=True, incoming=False), "internet": self.wire("internet")}
+
     def fails_over(self, fault, weftd=True):
         """kvm1 goes, kvm2 takes over, kvm1 comes back and takes over again."""
         self.addCleanup(self.settled, "kvm1")
@@ -100,9 +137,12 @@ class Failover(Traffic, FabricTest):
             self.lab.fault("weftd", "kill")
             self.addCleanup(self.lab.start_weftd_if_gone)
             time.sleep(0.5)
+        wires = self.listening("kvm2")
         self.lab.fault("kvm1", *fault)
         try:
             self.resumed(streams)
+            if weftd:
+                self.assert_announced(wires)
             self.assert_gaps(self.measured(f"{' '.join(fault)}{'' if weftd else ' without weftd'}", streams), AWAY)
             self.new_connections()
             if not weftd:
@@ -112,11 +152,13 @@ class Failover(Traffic, FabricTest):
             if weftd:
                 eventually(lambda: self.told("kvm2"), 5, "the failover is an event")
             streams = self.streams()
+            wires = self.listening("kvm1")
         finally:
             self.lab.fault("kvm1", "heal")
         began = time.monotonic()
         eventually(lambda: self.active() == "kvm1", 20, "kvm1 is active again")
         print(f"\n    back on kvm1 {time.monotonic() - began:.1f} s after the heal ", end="", flush=True)
+        self.assert_announced(wires)
         time.sleep(1.5)
         results = self.measured("failing back", streams)
         self.assert_gaps(results, FAILBACK)
@@ -140,6 +182,47 @@ class Failover(Traffic, FabricTest):
     def test_uplink_cut(self):
         """The host lives, its way out does not: weftd takes it out of the candidates."""
         self.fails_over(["cut-link", "uplink"])
+
+    def test_back_without_its_flows(self):
+        """The host forwards BFD as soon as its ovs-vswitchd runs, but weft cannot give it flows: it attracts no traffic."""
+        self.addCleanup(self.settled, "kvm1")
+        self.addCleanup(self.lab.meet_vteps)
+
+        def bfd():
+            said = self.lab.exec("kvm2", "ovs-appctl", "bfd/show", check=False).stdout
+            return [block.partition("Local Session State: ")[2].split()[0] for block in said.split("---- ")[1:]]
+
+        def flows():
+            return self.lab.exec("kvm1", "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", "br-int").stdout.count("priority=")
+
+        self.assertEqual(set(bfd()), {"up"})
+        self.lab.fault("kvm1", "kill-vswitchd")
+        self.addCleanup(self.lab.fault, "kvm1", "heal")
+        self.addCleanup(self.lab.exec, "kvm1", "ip", "link", "set", "control0", "up")
+        eventually(lambda: self.active() == "kvm2", 10, "kvm2 is active")
+        self.lab.exec("kvm1", "ip", "link", "set", "control0", "down")
+        time.sleep(1)
+        streams = self.streams()
+        self.lab.fault("kvm1", "heal")  # all but control0, which the host itself holds down
+        eventually(lambda: set(bfd()) == {"up"}, 15, "BFD to kvm1")
+        for _ in range(6):
+            time.sleep(0.5)
+            self.assertEqual((flows(), set(bfd()), self.active()), (0, {"up"}, "kvm2"))
+            self.assertNotEqual(self.lab.hosts()["kvm1"]["state"], "synced")
+        results = self.measured("back without its flows", streams)
+        self.assert_gaps(results, FAILBACK)
+        for name, result in results.items():
+            self.assertLess((result.sent - result.answered) / RATE, FAILBACK * fabric.SCALE, name)
+        self.new_connections()
+
+        streams = self.streams()
+        self.lab.exec("kvm1", "ip", "link", "set", "control0", "up")
+        eventually(lambda: self.active() == "kvm1", 20, "kvm1 is active again")
+        self.assertGreater(flows(), 0)
+        time.sleep(1.5)
+        self.assert_gaps(self.measured("and then with them", streams), FAILBACK)
+        self.lab.meet_vteps()
+        self.new_connections()
 
     def test_the_standby_dies(self):
         """Nobody who is translated on kvm1 notices."""
