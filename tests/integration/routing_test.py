@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """Distributed routing without a gateway: who reaches whom between networks, how often, and what is told when not."""
+import collections
 import itertools
+import json
+import re
 import socket
 import time
 
 from scapy.all import ICMP, Ether, ICMPerror, ICMPv6TimeExceeded, IP, IPerror, IPerror6, IPv6, UDP, UDPerror
 
 import fabric
-from fabric import FabricTest, eventually
+from fabric import FabricTest, UdpStream, eventually
 from traffic import MARK, Traffic, make
 
 TOPOLOGY = """
@@ -266,6 +269,96 @@ class Routing(Traffic, FabricTest):
                     self.assertEqual(self.both(sender, "route2", site, 8000), PORTS[sender][family])
             self.assert_pings("route2", PORTS["db1"][family], "-I", site)
             self.assertIn("Net Unreachable" if family == V4 else "No route", self.ping("heap2", site))
+
+    # Counted.
+
+    def drops(self):
+        """Packets dropped by (reason, owner)."""
+        counted = collections.Counter()
+        for flow in self.lab.json("flows", "--drops"):
+            counted[flow["reason"], flow["owner"]] += flow["packets"]
+        return counted
+
+    def assert_counted(self, *drops):
+        """Of (reason, owner, sender, frame, how many): each packet counts once, there and nowhere else."""
+        for name in PORTS:  # what kernels send by themselves would count as well
+            self.lab.exec(name, "sysctl", "-qw", "net.ipv6.conf.eth0.router_solicitations=0")
+        wires = {sender: self.wire(sender) for _, _, sender, _, _ in drops}
+        expected, before = collections.Counter(), self.drops()
+        for reason, owner, sender, frame, count in drops:
+            expected[reason, owner] += count
+            wires[sender].send(*[frame] * count)
+
+        def counted():
+            self.assertEqual(self.drops() - before, expected)
+            return True
+
+        eventually(counted, 3, "what was dropped")
+        time.sleep(0.8)  # the switch tells its counters twice a second
+        counted()
+
+    def from_port(self, sender, family, to, size=20, mac=None, **fields):
+        """A datagram to `to` by the sender's router."""
+        network = PORTS[sender][0]
+        router = {**ROUTER, "large": (None, None, "10.0.15.1", "fd00:15::1")}[network][family]
+        packet = (IPv6 if family == V6 else IP)(src=PORTS[sender][family], dst=to, **fields)
+        own = json.loads(self.lab.exec(sender, "ip", "-j", "link", "show", "eth0").stdout)[0]["address"]
+        return Ether(src=own, dst=mac or self.mac_of(sender, router)) / packet / UDP(sport=5000, dport=5000) / bytes(size)
+
+    def test_drops_are_counted_by_their_reason(self):
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                df = {} if family == V6 else {"flags": "DF"}
+                self.assert_counted(
+                    ("no_route", "router/main", "web1",
+                     self.from_port("web1", family, (None, None, "10.99.0.1", "fd00:99::1")[family]), 5),
+                    ("no_neighbour", "network/private2", "web1",
+                     self.from_port("web1", family, (None, None, "10.0.2.99", "fd00:2::99")[family]), 4),
+                    ("too_big", "router/main", "big1", self.from_port("big1", family, PORTS["tiny2"][family], 1420, **df), 3),
+                    # Of the router nobody wants anything; there is nobody of this MAC.
+                    ("unknown_destination", "router/main", "web1",
+                     self.from_port("web1", family, ROUTER["private1"][family]), 6),
+                    ("unknown_destination", "network/private1", "web1",
+                     self.from_port("web1", family, PORTS["db2"][family], mac="0a:00:00:00:00:99"), 8))
+
+    def test_a_flood_of_packets_for_weftd_is_limited(self):
+        """TTL 1 at several thousand a second: the meter passes 1,000 a second, and nobody else's packets are lost."""
+        meters = ("ovs-ofctl", "-O", "OpenFlow15", "meter-stats", "br-int", "meter=1")
+
+        def punted():
+            """Packets that met the meter, those that it dropped."""
+            said = self.lab.exec("kvm1", *meters).stdout
+            return tuple(int(n) for n in re.search(r"packet_in_count:(\d+)[^$]*?bands:\s*0: packet_count:(\d+)", said).groups())
+
+        mac = self.mac_of("web1", "10.0.1.1")
+        wire = self.wire("web1")
+        frame = bytes(Ether(src=wire.mac, dst=mac) / IP(src="10.0.1.10", dst="10.0.2.12", ttl=1) /
+                      UDP(sport=33000, dport=33434) / MARK)
+        streams = [UdpStream(self.ns(a), self.ns(b), PORTS[b][V4], rate=200, port=port)
+                   for a, b, port in (("db1", "web3", 7001), ("db2", "web1", 7002), ("db1", "db2", 7003))]
+        for stream in streams:
+            self.addCleanup(stream.stop)
+        met, dropped = punted()
+        began, sent, seconds = time.monotonic(), 0, 3
+        while (now := time.monotonic() - began) < seconds:
+            for _ in range(min(100, int(now * 5000) - sent)):
+                wire.send(frame)
+                sent += 1
+            time.sleep(0.005)
+        self.assertGreater(sent, 3000 * seconds, "the flood is one")
+        time.sleep(1)
+        answers = sum(ICMP in packet and packet[ICMP].type == 11 for packet in map(Ether, wire.received()))
+        met, dropped = (after - before for after, before in zip(punted(), (met, dropped)))
+        print(f"\n    {sent} sent in {now:.1f} s, {met} met the meter, {dropped} dropped there, {answers} answered ", end="",
+              flush=True)
+        self.assertGreater(dropped, sent / 3)
+        self.assertGreater(answers, 500)
+        self.assertLessEqual(answers, 1000 * (now + 1) * 1.1)
+        for stream in streams:
+            stream_sent, lost, doubled, gap = stream.stop()
+            self.assertEqual((lost, doubled), (0, 0), f"of {stream_sent}, longest gap {gap:.2f} s")
+        self.assertTrue(self.lab.json("status")["converged"])
+        self.assert_pings("web1", "10.0.2.12")
 
     # From an MTU of 1500 to one of 1400, on one host and over two.
 
