@@ -289,6 +289,58 @@ class Leavings(unittest.TestCase):
         self.assert_nothing_left()
 
 
+class SideBySide(unittest.TestCase):
+    """Two labs of one file, each with its weftd: the same names, addresses and MACs, and they never meet."""
+    NAMES = (NAME + "c", NAME + "d")
+
+    @staticmethod
+    def run_lab(name, command, *rest):
+        return subprocess.run([LAB, command, "--name", name, *rest], capture_output=True, text=True, timeout=120)
+
+    def reaches(self, name, who, address):
+        return self.run_lab(name, "exec", who, "--", "ping", "-c1", "-W1", address).returncode == 0
+
+    def test_two_labs(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        file = pathlib.Path(directory.name) / "lab.toml"
+        file.write_text(TOPOLOGY)
+        for name in self.NAMES:
+            self.addCleanup(self.run_lab, name, "down")
+        ups = [subprocess.Popen([LAB, "up", "--name", name, str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                text=True) for name in self.NAMES]
+        for name, up in zip(self.NAMES, ups):
+            said = up.communicate(timeout=120)[1]
+            self.assertEqual(up.returncode, 0, f"{name}: {said}")
+        one, other = self.NAMES
+        rows = {name: json.loads(self.run_lab(name, "status", "-o", "json").stdout) for name in self.NAMES}
+        self.assertEqual(*({row["name"] for row in rows[name]} for name in self.NAMES))
+        self.assertFalse({row["namespace"] for row in rows[one]} & {row["namespace"] for row in rows[other]})
+        for name in self.NAMES:
+            for address in ("10.0.1.11", "10.0.1.12"):
+                eventually(lambda: self.reaches(name, "web1", address))
+            eventually(lambda: self.reaches(name, "trunk1", "10.0.2.250"))
+
+        # What only one has is reached in that one.
+        self.assertEqual(self.run_lab(other, "exec", "internet", "--", "ip", "address", "add", "10.0.2.99/24", "dev",
+                                      "eth0").returncode, 0)
+        eventually(lambda: self.reaches(other, "trunk1", "10.0.2.99"))
+        self.assertFalse(self.reaches(one, "trunk1", "10.0.2.99"))
+
+        # A fault, and the end, of one is the other's nothing.
+        self.assertEqual(self.run_lab(one, "fault", "kvm2", "cut-link").returncode, 0)
+        self.assertFalse(self.reaches(one, "web1", "10.0.1.12"))
+        self.assertTrue(self.reaches(other, "web1", "10.0.1.12"))
+        self.assertEqual(self.run_lab(one, "down").returncode, 0)
+        self.assertEqual((namespaces(one), processes(one)), ([], []))
+        self.assertEqual(len(json.loads(self.run_lab(other, "status", "-o", "json").stdout)), len(rows[other]))
+        for who, address in (("web1", "10.0.1.11"), ("web1", "10.0.1.12"), ("trunk1", "10.0.2.250"), ("kvm1", "192.0.2.12")):
+            self.assertTrue(self.reaches(other, who, address), f"{who} → {address}")
+        said = subprocess.run([LAB.with_name("weftctl"), f"--lab={other}", "status", "-o", "json"], capture_output=True,
+                              text=True, check=True, timeout=20).stdout
+        self.assertEqual([host["state"] for host in json.loads(said)["hosts"]], ["synced", "synced"])
+
+
 if __name__ == "__main__":
     if os.environ.get("WEFT_SKIP_INTEGRATION") == "1":
         print("skipped: WEFT_SKIP_INTEGRATION=1")
