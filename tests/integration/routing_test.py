@@ -321,6 +321,14 @@ class Routing(Traffic, FabricTest):
                     ("unknown_destination", "network/private1", "web1",
                      self.from_port("web1", family, PORTS["db2"][family], mac="0a:00:00:00:00:99"), 8))
 
+    def test_expired_packets_are_counted_once(self):
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                left = "hlim" if family == V6 else "ttl"
+                self.assert_counted(*(("ttl_expired", "router/main", "web1",
+                                       self.from_port("web1", family, PORTS[to][family], **{left: n}), 4)
+                                      for to in ("db1", "db2") for n in (0, 1)))
+
     def test_a_flood_of_packets_for_weftd_is_limited(self):
         """TTL 1 at several thousand a second: the meter passes 1,000 a second, and nobody else's packets are lost."""
         meters = ("ovs-ofctl", "-O", "OpenFlow15", "meter-stats", "br-int", "meter=1")
