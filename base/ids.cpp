@@ -27,6 +27,10 @@ std::string_view name_of(Kind kind) {
         return "security_group";
     case Kind::qos:
         return "qos";
+    case Kind::security_rule:
+        return "security_rule";
+    case Kind::acl_entry:
+        return "acl_entry";
     }
     return "unknown";
 }

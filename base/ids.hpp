@@ -19,6 +19,8 @@ enum class Kind : std::uint8_t {
     port_forward = 8,
     security_group = 9,
     qos = 10,
+    security_rule = 11, ///< of a security group; its name is the group's and what it says
+    acl_entry = 12,     ///< of a network's ACL, likewise
 };
 
 /// The word for a kind in the topology, the CLI and log lines ("security_group").

@@ -110,6 +110,14 @@ void read_allocations(Reader& reader, const json::object& object, topology::Allo
                                              static_cast<std::uint16_t>(reader.number(numbers, "zone"))};
         }
     }
+    if (object.contains("zones")) {
+        for (const auto& value : reader.array(object, "zones")) {
+            const auto& zone = reader.object(value, "zones");
+            const auto kind = reader.text(zone, "kind") == name_of(Kind::router) ? Kind::router : Kind::network;
+            allocations.zones[{kind, reader.text(zone, "name")}] =
+                static_cast<std::uint16_t>(reader.number(zone, "zone"));
+        }
+    }
     for (const auto& value : reader.array(object, "attachments")) {
         const auto& attachment = reader.object(value, "attachments");
         auto& addresses =
@@ -167,6 +175,9 @@ std::string encode(const State& state) {
     json::object gateways;
     for (const auto& [gateway, numbers] : state.allocations.gateways)
         gateways[gateway] = json::object{{"vni", numbers.vni}, {"zone", numbers.zone}};
+    json::array zones;
+    for (const auto& [key, zone] : state.allocations.zones)
+        zones.push_back({{"kind", name_of(key.first)}, {"name", key.second}, {"zone", zone}});
     json::array attachments;
     for (const auto& [key, addresses] : state.allocations.attachments) {
         json::object object{{"port", key.port}, {"network", key.network}, {"mac", addresses.mac.to_string()}};
@@ -197,6 +208,7 @@ std::string encode(const State& state) {
         {"revisions", std::move(revisions)},
         {"allocations", json::object{{"vnis", std::move(vnis)},
                                      {"gateways", std::move(gateways)},
+                                     {"zones", std::move(zones)},
                                      {"attachments", std::move(attachments)}}},
         {"dynamic_ports", std::move(ports)},
         {"holders", std::move(holders)},

@@ -88,7 +88,7 @@ constexpr std::optional<Owner> owner_of(std::uint64_t cookie) {
     const auto kind = static_cast<std::uint8_t>(cookie >> 56);
     const auto reason = static_cast<std::uint8_t>(cookie >> 48);
     const std::uint64_t object = cookie & 0xffff'ffff'ffff;
-    if (kind < static_cast<std::uint8_t>(Kind::fabric) || kind > static_cast<std::uint8_t>(Kind::qos))
+    if (kind < static_cast<std::uint8_t>(Kind::fabric) || kind > static_cast<std::uint8_t>(Kind::acl_entry))
         return std::nullopt;
     if (reason >= kReasonNames.size() || object == 0) return std::nullopt;
     return Owner{static_cast<Kind>(kind), ObjectId{object}, static_cast<Reason>(reason)};

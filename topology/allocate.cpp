@@ -57,6 +57,8 @@ void allocate_gateways(const Topology& topology, const Allocations& previous, Al
     std::set<std::uint16_t> zones;
     for (const auto& [_, vni] : result.allocations.vnis)
         vnis.insert(vni);
+    for (const auto& [_, zone] : previous.zones)
+        zones.insert(zone); // kept by who has them, if they still are
     for (const auto& [name, numbers] : previous.gateways) {
         if (!topology.gateways.contains(name)) continue;
         auto& kept = gateways[name];
@@ -79,6 +81,36 @@ void allocate_gateways(const Topology& topology, const Allocations& previous, Al
             result.problems.push_back(problem(Severity::error, gateway.origin,
                                               fmt::format("no VNI or zone is left for gateway '{}'", name),
                                               "remove gateways or networks"));
+    }
+}
+
+/// Gateways' zones come first; a router or network that is new takes what is free.
+void allocate_zones(const Topology& topology, const Allocations& previous, Allocated& result) {
+    std::set<std::uint16_t> taken;
+    for (const auto& [_, numbers] : result.allocations.gateways)
+        taken.insert(numbers.zone);
+    std::map<ZoneKey, Origin> wanted;
+    for (const auto& [name, router] : topology.routers)
+        wanted.emplace(ZoneKey{Kind::router, name}, router.origin);
+    const auto routed = routed_networks(topology);
+    for (const auto& [name, network] : topology.networks)
+        if (!routed.contains(name)) wanted.emplace(ZoneKey{Kind::network, name}, network.origin);
+    auto& zones = result.allocations.zones;
+    for (const auto& [key, zone] : previous.zones)
+        if (wanted.contains(key) && zone >= 1 && taken.insert(zone).second) zones.emplace(key, zone);
+    std::uint16_t next = 1;
+    for (const auto& [key, origin] : wanted) {
+        if (zones.contains(key)) continue;
+        while (next < kLastZone && taken.contains(next))
+            ++next;
+        if (!taken.insert(next).second) {
+            result.problems.push_back(problem(Severity::error, origin,
+                                              fmt::format("no zone of the connection tracker is left for {} '{}'",
+                                                          name_of(key.first), key.second),
+                                              "remove networks, routers or gateways"));
+            continue;
+        }
+        zones.emplace(key, next);
     }
 }
 
@@ -234,6 +266,7 @@ Allocated allocate(const Topology& topology, const Allocations& previous, const 
     Allocated result;
     allocate_vnis(topology, previous, result);
     allocate_gateways(topology, previous, result);
+    allocate_zones(topology, previous, result);
     const auto macs = allocate_macs(topology, previous, observed, result.problems);
     std::vector<Seat> seats;
     for (const auto& [name, port] : topology.ports) {

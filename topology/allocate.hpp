@@ -1,6 +1,7 @@
 // Numbers and addresses that the admin left to weft: VNIs, port MACs, port addresses. An allocation stays for the life
 // of its object: allocate() keeps every previous one that is still legal, and never hands the same thing out twice.
 #pragma once
+#include "base/ids.hpp"
 #include "topology/model.hpp"
 #include "topology/parse.hpp"
 
@@ -31,9 +32,13 @@ struct GatewayNumbers {
     bool operator==(const GatewayNumbers&) const = default;
 };
 
+/// Connections are tracked in a zone of their router, or of their network where no router lists it.
+using ZoneKey = std::pair<Kind, std::string>;
+
 struct Allocations {
     std::map<std::string, std::uint32_t> vnis; ///< every vxlan network, explicit ones included
     std::map<std::string, GatewayNumbers> gateways;
+    std::map<ZoneKey, std::uint16_t> zones; ///< routers and networks without one; 1..65535, none of a gateway's
     std::map<AttachmentKey, AttachmentAddresses> attachments;
     bool operator==(const Allocations&) const = default;
 };

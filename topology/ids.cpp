@@ -22,4 +22,9 @@ std::uint32_t gateway_group_number(std::string_view gateway) {
     return fold(object_id(Kind::gateway, gateway));
 }
 
+std::uint32_t security_group_number(std::string_view group) {
+    const auto number = static_cast<std::uint32_t>(object_id(Kind::security_group, group).value);
+    return number == 0 ? 1 : number;
+}
+
 } // namespace weft::topology

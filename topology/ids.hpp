@@ -12,4 +12,8 @@ std::uint32_t group_number(std::string_view network);
 /// The same for a gateway's fast-failover groups, from the same numbers.
 std::uint32_t gateway_group_number(std::string_view gateway);
 
+/// A security group in the rule tables: 32 bits of its object id, never 0. Two of a topology with the same number are a
+/// validation error.
+std::uint32_t security_group_number(std::string_view group);
+
 } // namespace weft::topology

@@ -49,6 +49,36 @@ std::string Protocol::to_string() const {
     }
 }
 
+namespace {
+
+/// What an ACL entry and a security rule have in common. Two that say the same have the same text.
+template <class Rule>
+std::string text_of(const Rule& rule) {
+    const bool ingress = rule.direction == Direction::ingress;
+    auto text = fmt::format("{} {}", ingress ? "ingress" : "egress", rule.protocol.to_string());
+    std::string_view separator = " ";
+    for (const auto& range : rule.ports) {
+        text += fmt::format("{}{}", separator, range.to_string());
+        separator = ",";
+    }
+    if (rule.family != Family::any) text += rule.family == Family::ipv4 ? " ipv4" : " ipv6";
+    if (rule.remote) text += fmt::format(" {} {}", ingress ? "from" : "to", rule.remote->to_string());
+    return text;
+}
+
+} // namespace
+
+std::string AclEntry::to_string() const {
+    return fmt::format("{} {}", allow ? "allow" : "deny", text_of(*this));
+}
+
+std::string SecurityRule::to_string() const {
+    auto text = text_of(*this);
+    if (!remote_group.empty())
+        text += fmt::format(" {} group {}", direction == Direction::ingress ? "from" : "to", remote_group);
+    return text;
+}
+
 std::string PortForward::name() const {
     return fmt::format("{}:{}:{}", address.to_string(), protocol.to_string(), ports.to_string());
 }

@@ -103,6 +103,7 @@ struct AclEntry {
     std::vector<PortRange> ports;
     std::optional<Prefix> remote;
     bool operator==(const AclEntry&) const = default;
+    std::string to_string() const; ///< "deny ingress tcp 25 from 0.0.0.0/0"
 };
 
 enum class NetworkKind { vxlan, vlan, flat, local };
@@ -214,6 +215,7 @@ struct SecurityRule {
     std::optional<Prefix> remote;
     std::string remote_group;
     bool operator==(const SecurityRule&) const = default;
+    std::string to_string() const; ///< "ingress tcp 80,8000-8010 from group app"
 };
 
 struct SecurityGroup {

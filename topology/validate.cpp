@@ -96,6 +96,7 @@ void check_ids(const Topology& topology, Findings& findings) {
     check(Kind::security_group, topology.security_groups);
     check(Kind::qos, topology.qos);
     check_numbers(topology.networks, "network", group_number, findings);
+    check_numbers(topology.security_groups, "security_group", security_group_number, findings);
     check_gateway_numbers(topology, findings);
 }
 

@@ -33,6 +33,7 @@ State full_state() {
     port.qos = "gold";
     state.dynamic_ports["guest-1"] = port;
     state.allocations.gateways["igw"] = {16'777'215, 7};
+    state.allocations.zones = {{{Kind::router, "main"}, 1}, {{Kind::network, "main"}, 2}};
     const auto nexthop = *Ip::parse("203.0.113.1");
     state.learnt.neighbours[{"public", nexthop}] = *Mac::parse("52:54:00:00:01:12");
     state.learnt.out_of_service = {"kvm3"};

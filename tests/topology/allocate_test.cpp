@@ -39,6 +39,17 @@ TEST(Allocate, KeepsAVniUntilSomebodyAsksForIt) {
     EXPECT_EQ(taken.allocations.vnis.at("b"), 4097U);
 }
 
+TEST(Allocate, GivesRoutersAndUnroutedNetworksAZoneThatTheyKeep) {
+    const std::string router = "[[router]]\nname = \"r\"\nnetworks = [\"a\"]\n";
+    const auto before = allocate(sound(network("a", "") + network("b", "")), {}, {}).allocations;
+    const std::map<ZoneKey, std::uint16_t> first{{{Kind::network, "a"}, 1}, {{Kind::network, "b"}, 2}};
+    EXPECT_EQ(before.zones, first);
+    const std::string subnet = "subnet = \"10.7.0.0/24\"";
+    const auto after = allocate(sound(network("a", subnet) + network("b", "") + router), before, {}).allocations;
+    const std::map<ZoneKey, std::uint16_t> then{{{Kind::network, "b"}, 2}, {{Kind::router, "r"}, 1}};
+    EXPECT_EQ(after.zones, then);
+}
+
 TEST(Allocate, PrefersMacsWrittenThenObservedThenPreviousThenDerived) {
     const auto t = sound(kRed + port("p"));
     const auto derived = at(allocate(t, {}, {}), "p", "red").mac;
