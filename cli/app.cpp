@@ -134,6 +134,10 @@ class CommandLine {
                 "  weftctl gateways\n  weftctl gateways --watch\n"
                 "  weftctl gateways -o json | jq -r '.[] | select(.active == null) | .name'",
                 gateways);
+        listing("groups", "The security groups: their rules, what each has let pass, and where ports are in them",
+                "  weftctl groups\n  weftctl groups --watch\n"
+                "  weftctl groups -o json | jq '.[].rules[] | select(.packets == 0)'",
+                groups);
         listing("nat", "The translations: SNAT, floating IPs and port forwards, with counters",
                 "  weftctl nat\n  weftctl nat --watch\n"
                 "  weftctl nat -o json | jq '.[] | select(.kind == \"port_forward\")'",

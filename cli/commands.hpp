@@ -43,6 +43,7 @@ int hosts(Context& context);
 int networks(Context& context);
 int ports(Context& context);
 int routers(Context& context);
+int groups(Context& context);
 int gateways(Context& context);
 int nat(Context& context);
 int flows(Context& context, const FlowFilter& filter);

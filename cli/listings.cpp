@@ -1,4 +1,5 @@
-// Commands that fetch one JSON value and show it: status, hosts, networks, ports, routers, gateways, nat, flows, show.
+// Commands that fetch one JSON value and show it: status, hosts, networks, ports, routers, gateways,
+// groups, nat, flows, show.
 #include "base/ids.hpp"
 #include "cli/commands.hpp"
 #include "cli/http_client.hpp"
@@ -182,6 +183,31 @@ void print_gateways(std::ostream& out, const json::value& value, bool colours) {
                 colours, "no gateways");
 }
 
+void print_groups(std::ostream& out, const json::value& value, bool colours) {
+    // A line for each rule, the group's own words on the first.
+    json::array rows;
+    for (const auto& group : items(value)) {
+        json::object row{{"name", at(group, "name")}, {"ports", items(at(group, "ports")).size()}, {"hosts", at(group, "hosts")}};
+        const auto rules = items(at(group, "rules"));
+        if (rules.empty()) rows.push_back(row);
+        int number = 0;
+        for (const auto& rule : rules) {
+            row["number"] = ++number;
+            for (const auto* key : {"rule", "packets"})
+                row[key] = at(rule, key);
+            rows.push_back(std::exchange(row, {}));
+        }
+    }
+    print_table(out,
+                table_of(rows, {{"NAME", "name"},
+                                {"PORTS", "ports", true},
+                                {"HOSTS", "hosts"},
+                                {"#", "number", true},
+                                {"RULE", "rule"},
+                                {"PACKETS", "packets", true}}),
+                colours, "no security groups");
+}
+
 void print_nat(std::ostream& out, const json::value& value, bool colours) {
     print_table(out,
                 table_of(items(value), {{"GATEWAY", "gateway"},
@@ -256,6 +282,9 @@ int routers(Context& context) {
 }
 int gateways(Context& context) {
     return list(context, "/v1/gateways", print_gateways);
+}
+int groups(Context& context) {
+    return list(context, "/v1/groups", print_groups);
 }
 int nat(Context& context) {
     return list(context, "/v1/nat", print_nat);

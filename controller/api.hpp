@@ -33,6 +33,11 @@ Task<boost::json::value> ports(const Supervisor& supervisor);
 boost::json::value routers(const Supervisor& supervisor);
 boost::json::value gateways(const Supervisor& supervisor);
 Task<boost::json::value> translations(const Supervisor& supervisor);
+Task<boost::json::value> groups(const Supervisor& supervisor);
+/// For show(): null when there is none of that name.
+Task<boost::json::value> show_group(const Supervisor& supervisor, std::string name);
+/// The entries of a network's ACL, counted.
+Task<boost::json::array> acl(const Supervisor& supervisor, std::string network);
 boost::json::value events(const EventLog& events, std::uint64_t since);
 Task<Result<boost::json::value>> show(const Supervisor& supervisor, std::string kind, std::string name);
 /// For show(): a router, gateway, floating_ip or port_forward. Null when there is none of that kind and name.

@@ -1,5 +1,6 @@
 // Live flows with counters, each named by its owner.
 #include "controller/api.hpp"
+#include "controller/connection_rates.hpp"
 #include "controller/names.hpp"
 #include "openflow/codec.hpp"
 #include "pipeline/cookie.hpp"
@@ -23,7 +24,8 @@ std::string_view reason_of(const openflow::FlowStats& flow) {
 }
 
 bool wanted(const FlowQuery& query, const openflow::FlowStats& flow, const std::string& owner) {
-    if (!query.owner.empty() && owner != query.owner) return false;
+    // The flows of a group are its rules' too, those of a network its ACL's.
+    if (!query.owner.empty() && owner != query.owner && !owner.starts_with(query.owner + " ")) return false;
     if (!query.stage.empty() && stage_name(flow.flow.table) != query.stage) return false;
     return !query.drops || !reason_of(flow).empty();
 }
@@ -40,6 +42,29 @@ json::object flow_object(const std::string& host, const openflow::FlowStats& flo
             {"reason", reason_of(flow)},
             {"packets", flow.packets},
             {"bytes", flow.bytes}};
+}
+
+/// What a port's meter dropped, in the shape of a flow: no flow counts it.
+json::array meter_drops(const std::string& host, const fabric::HostView& view,
+                        const std::vector<openflow::MeterStats>& stats, const FlowQuery& query) {
+    constexpr auto kStage = pipeline::Stage::state;
+    json::array result;
+    for (const auto& dropped : dropped_connections(view, stats)) {
+        const auto owner = "port/" + dropped.port;
+        if (!query.owner.empty() && query.owner != owner) continue;
+        if (!query.stage.empty() && query.stage != pipeline::info(kStage).name) continue;
+        result.push_back({{"host", host},
+                          {"table", pipeline::table_of(kStage)},
+                          {"stage", pipeline::info(kStage).name},
+                          {"priority", nullptr},
+                          {"match", "meter of new connections"},
+                          {"actions", "drop"},
+                          {"owner", owner},
+                          {"reason", pipeline::name_of(pipeline::Reason::new_connection_rate)},
+                          {"packets", dropped.packets},
+                          {"bytes", dropped.bytes}});
+    }
+    return result;
 }
 
 } // namespace
@@ -61,6 +86,11 @@ Task<json::value> flows(const Supervisor& supervisor, FlowQuery query) {
             const auto owner = names.owner(flow.flow.cookie);
             if (wanted(query, flow, owner)) result.push_back(flow_object(host, flow, owner, names, query.raw));
         }
+        const auto stats = co_await session->meter_stats();
+        const auto& hosts = supervisor.intent().published().world->hosts;
+        if (const auto view = hosts.find(host); stats && view != hosts.end())
+            for (auto& drop : meter_drops(host, *view->second, *stats, query))
+                result.push_back(std::move(drop));
     }
     co_return json::value(std::move(result));
 }

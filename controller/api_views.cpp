@@ -252,13 +252,15 @@ json::value events(const EventLog& events, std::uint64_t since) {
 
 Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, std::string name) {
     auto object = co_await show_routed(supervisor, kind, name);
+    if (kind == "security_group") object = co_await show_group(supervisor, name);
     if (object.is_null()) {
         const auto listed = co_await ports(supervisor);
         object = describe(supervisor, kind, name, listed.as_array());
+        if (kind == "network" && object.is_object()) object.get_object()["acl"] = co_await acl(supervisor, name);
     }
     if (object.is_null())
         co_return fail(ErrorKind::invalid, fmt::format("no {} is named {} (show knows host, network, port, router, "
-                                                       "gateway, floating_ip and port_forward)",
+                                                       "gateway, floating_ip, port_forward and security_group)",
                                                        kind, name));
     co_return object;
 }

@@ -14,15 +14,12 @@ std::vector<std::string> unserved(const topology::Topology& topology) {
     const auto note = [&](std::size_t count, std::string_view what, std::string_view effect) {
         if (count > 0) notices.push_back(fmt::format("{} {} not served yet: {}", count, what, effect));
     };
-    note(topology.security_groups.size(), "[[security_group]]", "traffic of its ports is NOT restricted");
     note(topology.qos.size(), "[[qos]]", "rates are not limited");
     const auto count = [](const auto& objects, auto predicate) {
         return static_cast<std::size_t>(
             std::ranges::count_if(objects, [&](const auto& o) { return predicate(o.second); }));
     };
     using topology::Network;
-    note(count(topology.networks, [](const Network& n) { return !n.acl.empty(); }), "network acl",
-         "traffic is NOT filtered");
     note(count(topology.networks, [](const Network& n) { return n.dhcp.has_value(); }),
          "network dhcp, router advertisements included", "addresses must be set in the guests");
     note(count(topology.ports, [](const topology::Port& p) { return !p.vm.empty(); }), "port vm",

@@ -57,6 +57,21 @@ Names::Names(const fabric::World& world) {
     add(Kind::router, world.topology->routers);
     add(Kind::gateway, world.topology->gateways);
     add(Kind::port_forward, world.topology->port_forwards);
+    for (const auto& [name, group] : world.groups) {
+        objects_.emplace(key(Kind::security_group, group->id), "security_group/" + name);
+        groups_.emplace(group->number, name);
+        // By its place in the file: "rule 2" is what the admin counts.
+        const auto& written = world.topology->security_groups.at(name).rules;
+        for (std::size_t i = 0; i < written.size(); ++i) {
+            const auto id = object_id(Kind::security_rule, name + "\n" + written[i].to_string());
+            objects_.emplace(key(Kind::security_rule, id), fmt::format("security_group/{} rule {}", name, i + 1));
+        }
+    }
+    for (const auto& [name, network] : world.topology->networks)
+        for (std::size_t i = 0; i < network.acl.size(); ++i) {
+            const auto id = object_id(Kind::acl_entry, name + "\n" + network.acl[i].to_string());
+            objects_.emplace(key(Kind::acl_entry, id), fmt::format("network/{} acl {}", name, i + 1));
+        }
     for (const auto& [address, _] : world.topology->floating_ips) {
         const auto id = object_id(Kind::floating_ip, address.to_string());
         objects_.emplace(key(Kind::floating_ip, id), "floating_ip/" + address.to_string());
@@ -97,6 +112,11 @@ constexpr std::array kHalves{Halves{openflow::Field::reg0, openflow::Field::reg1
                              Halves{openflow::Field::reg2, openflow::Field::reg3, pipeline::kDestination},
                              Halves{openflow::Field::reg8, openflow::Field::reg9, pipeline::kRouter}};
 
+/// Not respond's use of the register.
+bool is_of_connection(openflow::Bits mask) {
+    return (mask & ~(pipeline::kVerdictBits | pipeline::kZoneBits)) == 0;
+}
+
 bool is_whole(const openflow::FieldMatch* field) {
     return field != nullptr && field->mask == openflow::full_mask(field->field);
 }
@@ -122,11 +142,41 @@ std::vector<std::pair<openflow::Field, std::uint64_t>> take_named(openflow::Matc
 
 } // namespace
 
+const std::string* Names::find_group(std::uint32_t number) const {
+    const auto found = groups_.find(number);
+    return found == groups_.end() ? nullptr : &found->second;
+}
+
+std::string Names::connection_text(openflow::Bits value, openflow::Bits mask) const {
+    std::string text;
+    if (mask & pipeline::kVerdictBits) {
+        constexpr std::array kVerdicts{"untracked", "established", "pending", "asked", "allowed"};
+        const auto verdict = static_cast<std::size_t>(value & pipeline::kVerdictBits);
+        text = verdict < kVerdicts.size() ? kVerdicts[verdict] : "?";
+    }
+    if (mask & pipeline::kZoneBits) text += fmt::format("@{}", static_cast<std::uint32_t>(value) >> 16);
+    return text;
+}
+
 std::string Names::match(const openflow::Match& reported) const {
     auto plain = reported;
     std::string text;
+    const auto say = [&](std::string_view what, const std::string& value) {
+        text += fmt::format("{}{}={}", text.empty() ? "" : ",", what, value);
+    };
     for (const auto& [field, value] : take_named(plain))
-        text += fmt::format("{}{}={}", text.empty() ? "" : ",", word(field), register_text(field, value));
+        say(word(field), register_text(field, value));
+    if (const auto* connection = plain.find(pipeline::kConnection);
+        connection != nullptr && is_of_connection(connection->mask)) {
+        say("connection", connection_text(connection->value, connection->mask));
+        plain.set(pipeline::kConnection, 0, 0);
+    }
+    if (const auto* group = plain.find(pipeline::kGroup); group != nullptr) {
+        if (const auto* name = find_group(static_cast<std::uint32_t>(group->value))) {
+            say("group", *name);
+            plain.set(pipeline::kGroup, 0, 0);
+        }
+    }
     if (plain.fields().empty()) return text;
     return text.empty() ? openflow::to_string(plain) : text + "," + openflow::to_string(plain);
 }
@@ -139,6 +189,12 @@ std::string Names::actions(const openflow::Actions& actions) const {
         if (set != nullptr && !word(set->field).empty() && set->mask == openflow::full_mask(set->field))
             text += fmt::format("{}:={}", word(set->field),
                                 register_text(set->field, static_cast<std::uint64_t>(set->value)));
+        else if (set != nullptr && set->field == pipeline::kConnection && is_of_connection(set->mask))
+            text += fmt::format("connection:={}", connection_text(set->value, set->mask));
+        else if (const auto* group = set != nullptr && set->field == pipeline::kGroup
+                                         ? find_group(static_cast<std::uint32_t>(set->value))
+                                         : nullptr)
+            text += fmt::format("group:={}", *group);
         else
             text += openflow::to_string(openflow::Actions{action});
     }

@@ -13,7 +13,7 @@ class Names {
   public:
     explicit Names(const fabric::World& world);
 
-    /// "port/web1"; "unknown" for a cookie that is not weft's or whose object is gone.
+    /// "port/web1", "security_group/web rule 2"; "unknown" for a cookie that is not weft's or whose object is gone.
     std::string owner(std::uint64_t cookie) const;
     /// ovs-ofctl's text of a match or an action list, ids of networks and ports replaced by names.
     std::string match(const openflow::Match& reported) const;
@@ -21,9 +21,14 @@ class Names {
 
   private:
     std::string register_text(openflow::Field field, std::uint64_t value) const;
+    /// "pending@7": a verdict and a zone, or one of the two.
+    std::string connection_text(openflow::Bits value, openflow::Bits mask) const;
+    /// Null for a number that is no group's: before the groups, their register is another's.
+    const std::string* find_group(std::uint32_t number) const;
 
     std::unordered_map<std::uint64_t, std::string> objects_;   ///< kind and id → "kind/name"
     std::unordered_map<std::uint64_t, std::string> registers_; ///< network and attachment ids → name
+    std::unordered_map<std::uint32_t, std::string> groups_;    ///< security groups by number → name
 };
 
 } // namespace weft::controller

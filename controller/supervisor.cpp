@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <set>
 
 namespace weft::controller {
 namespace {
@@ -20,6 +21,8 @@ constexpr Milliseconds kSaveRetry = 5s;
 constexpr Milliseconds kTrust = 1s;
 /// A host that is down for so long is the edge of no routed network any more.
 constexpr Milliseconds kAbsent = 3s;
+/// Between two looks at the meters.
+constexpr Milliseconds kRates = 2s;
 /// No host was synced anew for so long: what that took in memory will not be needed again soon.
 constexpr Milliseconds kQuiet = 2s;
 
@@ -50,7 +53,7 @@ Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Lo
           [this](const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again) {
               return neighbours_.need(network, ip, host, std::move(again));
           }),
-      save_(io.get_executor()), synced_(io.get_executor()) {}
+      rates_(voice_), save_(io.get_executor()), synced_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -71,6 +74,7 @@ Result<> Supervisor::start() {
     asio::co_spawn(io_, accept(), asio::detached);
     asio::co_spawn(io_, save_at_leisure(), asio::detached);
     asio::co_spawn(io_, give_memory_back(), asio::detached);
+    asio::co_spawn(io_, watch_rates(), asio::detached);
     asio::co_spawn(io_, announcer_.run(), asio::detached);
     asio::co_spawn(io_, neighbours_.run(), asio::detached);
     asio::co_spawn(io_, next_hops_.run(), asio::detached);
@@ -179,10 +183,26 @@ void Supervisor::publish(const Published& published) {
     failpoint("supervisor.publishing");
     for (const auto& [_, agent] : hosts_)
         agent.flows->publish(published);
+    forget_cached(intent_.active());
     announcer_.publish(*published.world, intent_.active());
     neighbours_.publish(published.world);
     next_hops_.publish(published.world, intent_.active(), intent_.state().learnt.unanswered);
     if (intent_.dirty()) save_.raise();
+}
+
+void Supervisor::forget_cached(const std::map<std::string, std::string>& active) {
+    std::set<std::string> hosts;
+    for (const auto& [name, host] : active) {
+        const auto before = active_.find(name);
+        if (before == active_.end() || before->second.empty() || before->second == host) continue;
+        const auto& gateways = intent_.published().world->gateways;
+        if (const auto gateway = gateways.find(name); gateway != gateways.end())
+            for (const auto& candidate : gateway->second->candidates)
+                hosts.insert(candidate.host);
+    }
+    active_ = active;
+    for (const auto& name : hosts)
+        if (const auto agent = hosts_.find(name); agent != hosts_.end()) agent->second.flows->forget_cached();
 }
 
 Task<void> Supervisor::save_at_leisure() {
@@ -265,6 +285,26 @@ Task<void> Supervisor::serve_packets(std::string host, std::shared_ptr<openflow:
         if (view == hosts.end()) continue;
         for (const auto& answer : packets_.answer(*packet, *view->second))
             session->packet_out(answer);
+    }
+}
+
+Task<void> Supervisor::watch_rates() {
+    while (!stopped_) {
+        std::vector<std::pair<std::string, std::shared_ptr<openflow::Session>>> sessions;
+        for (const auto& [name, agent] : hosts_)
+            if (const auto session = agent.flows->session();
+                session && agent.flows->phase() == SwitchAgent::Phase::synced)
+                sessions.emplace_back(name, session);
+        for (const auto& [name, session] : sessions) {
+            const auto& hosts = intent_.published().world->hosts;
+            const auto view = hosts.find(name);
+            if (view == hosts.end() || view->second->zones.empty()) continue;
+            const auto host = view->second; // whatever is published meanwhile
+            const auto stats = co_await session->meter_stats();
+            if (stopped_) co_return;
+            if (stats) rates_.note(*host, *stats, SteadyClock::now());
+        }
+        co_await sleep_for(kRates);
     }
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/stream.hpp"
 #include "controller/announcer.hpp"
+#include "controller/connection_rates.hpp"
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
 #include "controller/neighbours.hpp"
@@ -49,7 +50,11 @@ class Supervisor {
     Task<void> greet(std::unique_ptr<Stream> stream);
     Task<void> save_at_leisure();
     Task<void> give_memory_back();
+    /// Looks at the meters of hosts that track connections, now and then.
+    Task<void> watch_rates();
     void publish(const Published& published);
+    /// Of the hosts that a gateway may be active on, where that changed.
+    void forget_cached(const std::map<std::string, std::string>& active);
     /// Packets that the host's flows ask the daemon about.
     Task<void> serve_packets(std::string host, std::shared_ptr<openflow::Session> session);
     SendFrom sender();
@@ -72,10 +77,12 @@ class Supervisor {
     Neighbours neighbours_;
     NextHops next_hops_;
     PacketService packets_;
+    ConnectionRates rates_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
     std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
+    std::map<std::string, std::string> active_;                 ///< gateway → active host, as last seen
     std::map<std::string, std::uint64_t> trust_;                ///< host → how often it was away
     std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
     Signal save_;

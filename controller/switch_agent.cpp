@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <fmt/format.h>
+#include <utility>
 
 namespace weft::controller {
 namespace {
@@ -65,6 +66,12 @@ void SwitchAgent::publish(const Published& target) {
         return;
     }
     if (!was_behind) behind_since_ = SteadyClock::now();
+    wake_.raise();
+}
+
+void SwitchAgent::forget_cached() {
+    if (!keeps_stale(have_)) return;
+    forgets_ = true;
     wake_.raise();
 }
 
@@ -155,7 +162,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
             enter(Phase::refused, reason_);
         else if (!have_ || drifted_)
             done = co_await read_back_and_sync(*session);
-        else if (have_ != target_.world)
+        else if (have_ != target_.world || forgets_)
             done = co_await follow(*session);
         else
             enter(Phase::synced);
@@ -192,11 +199,12 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
     const Published target = target_;
     tried_ = target.world;
     const auto desired = fabric::compile(*target.world, host_);
+    cache_.take_from(dump->flows);
     const auto change = difference(std::move(*dump), desired);
     failpoint("switch.compared");
-    if (!change.empty()) {
+    if (!change.empty() || (keeps_stale(target.world) && !cache_.whole())) {
         if (!repair) enter(Phase::syncing);
-        const auto applied = co_await session.apply(change);
+        const auto applied = co_await send(session, change, target.world);
         failpoint("switch.applied");
         if (!applied) co_return std::unexpected(applied.error());
         if (repair)
@@ -211,14 +219,29 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
     co_return Result<>{};
 }
 
+bool SwitchAgent::keeps_stale(const fabric::WorldPtr& world) const {
+    const auto view = view_of(world, host_);
+    return view && view->facts.userspace;
+}
+
+Task<Result<>> SwitchAgent::send(openflow::Session& session, openflow::Change change, const fabric::WorldPtr& world) {
+    const bool moves = keeps_stale(world);
+    if (moves) cache_.add_to(change);
+    const auto applied = co_await session.apply(change);
+    if (!applied) co_return std::unexpected(applied.error());
+    if (moves) cache_.moved();
+    co_return Result<>{};
+}
+
 Task<Result<>> SwitchAgent::follow(openflow::Session& session) {
     const Published target = target_;
     auto delta = fabric::delta(*have_, *target.world, host_);
     const openflow::Change change{std::move(delta.flows), std::move(delta.groups), std::move(delta.meters)};
-    if (!change.empty()) {
+    const bool forgets = std::exchange(forgets_, false);
+    if (!change.empty() || forgets) {
         enter(Phase::syncing);
         failpoint("switch.before_delta");
-        const auto applied = co_await session.apply(change);
+        const auto applied = co_await send(session, change, target.world);
         failpoint("switch.delta_applied");
         if (!applied) co_return std::unexpected(applied.error());
     }

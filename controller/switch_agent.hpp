@@ -6,6 +6,7 @@
 #pragma once
 #include "base/mailbox.hpp"
 #include "controller/published.hpp"
+#include "controller/stale_cache.hpp"
 #include "fabric/compile.hpp"
 #include "openflow/session.hpp"
 
@@ -35,6 +36,9 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     void publish(const Published& target);
     /// True once the published world holds what this host's OVSDB says.
     void set_ready(bool ready);
+    /// Something that no flow says has changed what packets should do: a gateway's active host. Where the datapath may
+    /// be left with what it cached before (StaleCache), it is made to forget that.
+    void forget_cached();
     /// The bridge dialed in. A session still standing is closed: the bridge has only one.
     void adopt(std::shared_ptr<openflow::Session> session);
     void stop();
@@ -56,6 +60,10 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     /// Errors (io, timeout, protocol) mean that the session is over; refused that the switch said no.
     Task<Result<>> read_back_and_sync(openflow::Session& session);
     Task<Result<>> follow(openflow::Session& session);
+    /// The host's datapath is one that StaleCache is for.
+    bool keeps_stale(const fabric::WorldPtr& world) const;
+    /// Sends a change for `world`.
+    Task<Result<>> send(openflow::Session& session, openflow::Change change, const fabric::WorldPtr& world);
     void acknowledge(const Published& reached);
     void enter(Phase phase, std::string reason = {});
     bool behind() const;
@@ -76,6 +84,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     fabric::WorldPtr tried_;   ///< the world that was sent last, or was to be
     fabric::WorldPtr refused_; ///< the world that the switch refused: not tried twice
     bool drifted_ = false;     ///< somebody else changed something
+    StaleCache cache_;
+    bool forgets_ = false; ///< forget_cached() was called
     RevisionNumber revision_ = 0;
     SteadyClock::time_point behind_since_ = SteadyClock::now();
     std::size_t flows_ = 0;

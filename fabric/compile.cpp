@@ -12,10 +12,14 @@ void compile_host(Emit& emit) {
     classify_host(emit);
     guard_host(emit);
     respond_host(emit);
+    filter_host(emit);
     nat_in_host(emit);
+    track_host(emit);
+    groups_host(emit);
     route_host(emit);
     nexthop_host(emit);
     switch_host(emit);
+    commit_host(emit);
     nat_out_host(emit);
     output_host(emit);
 }
@@ -51,7 +55,8 @@ void compile_gateway(Emit& emit, const nat::Gateway& gateway) {
     nat::classify_gateway(emit, gateway, here);
     nat::respond_gateway(emit, gateway, here);
     nat::nat_in_gateway(emit, gateway, here);
-    nat::nexthop_gateway(emit, gateway, here);
+    nat::track_gateway(emit, gateway, here);
+    nat::commit_gateway(emit, gateway, here);
     nat::nat_out_gateway(emit, gateway, here);
 }
 
@@ -59,6 +64,7 @@ void compile_gateway(Emit& emit, const nat::Gateway& gateway) {
 void compile_network(Emit& emit, const NetworkView& network) {
     classify_network(emit, network.core);
     respond_network(emit, network.core);
+    filter_network(emit, network.core);
     nexthop_network(emit, network);
     switch_network(emit, network);
     output_network(emit, network.core);
@@ -70,10 +76,20 @@ void compile_attachment(Emit& emit, const NetworkCore& network, const Attachment
     classify_attachment(emit, network, attachment);
     guard_attachment(emit, network, attachment);
     respond_attachment(emit, network, attachment);
+    groups_attachment(emit, attachment);
     nexthop_attachment(emit, network, attachment);
     switch_attachment(emit, network, attachment);
     nat_out_attachment(emit, network, attachment);
     output_attachment(emit, attachment);
+}
+
+void compile_zone(Emit& emit, const ZoneView& zone) {
+    track_zone(emit, zone);
+    commit_zone(emit, zone);
+}
+
+void compile_group(Emit& emit, const HostGroup& group) {
+    rules_group(emit, group);
 }
 
 /// A network that only routers lead to from here.
@@ -92,6 +108,10 @@ void compile_all(Emit& emit) {
         compile_router(emit, *router);
     for (const auto& [_, gateway] : emit.host.gateways)
         compile_gateway(emit, *gateway);
+    for (const auto& [_, zone] : emit.host.zones)
+        compile_zone(emit, *zone);
+    for (const auto& [_, group] : emit.host.groups)
+        compile_group(emit, *group);
     for (const auto& [_, network] : emit.host.reached) {
         compile_reached(emit, *network);
         for (const auto& [port, attachment] : network->bound)
@@ -195,6 +215,8 @@ SwitchDelta delta(const World& before, const World& after, const std::string& ho
     compile_difference(emit_before, emit_after, was->watched, is->watched, compile_watched);
     compile_differing(emit_before, emit_after, was->routers, is->routers, compile_router);
     compile_differing(emit_before, emit_after, was->gateways, is->gateways, compile_gateway);
+    compile_differing(emit_before, emit_after, was->zones, is->zones, compile_zone);
+    compile_differing(emit_before, emit_after, was->groups, is->groups, compile_group);
     merge_walk(was->networks, is->networks, [&](const NetworkPtr& b, const NetworkPtr& a) {
         compile_changed(emit_before, emit_after, b, a, compile_network, compile_attachment);
     });

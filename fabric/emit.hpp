@@ -23,6 +23,10 @@ inline pipeline::Owner owner_of(const HostView& host) {
 inline pipeline::Owner owner_of(const NetworkCore& network) {
     return {Kind::network, network.id, {}};
 }
+inline pipeline::Owner owner_of(const ZoneView& zone) {
+    if (zone.router) return {Kind::router, *zone.router, {}};
+    return {Kind::network, zone.network, {}};
+}
 inline pipeline::Owner owner_of(const Attachment& attachment) {
     return {Kind::port, attachment.owner, {}};
 }

@@ -91,6 +91,7 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& c
 Observation observe(const ovsdb::Replica& replica, const topology::Host& host) {
     Observation seen;
     seen.facts.vtep = host.vtep;
+    seen.facts.userspace = host.datapath == topology::Datapath::netdev;
     if (const auto* datapath = replica.datapath(type_of(host)))
         seen.facts.nd_ext = value_of(datapath->capabilities, "nd_ext") == "true";
     const auto* bridge = replica.named<ovsdb::Bridge>(host.bridge);

@@ -21,7 +21,7 @@ void nat_out_attachment(Emit& emit, const NetworkCore& network, const Attachment
         emit.flow(Stage::nat_out, kPort, owner_of(attachment),
                   of::Match().metadata(network.id.value).set(kNat, static_cast<std::uint64_t>(Nat::outside)).ip_dst(ip),
                   {of::set_field(of::Field::eth_dst, attachment.mac), load(Nat::none), load(kRouter, 0),
-                   again_to(Stage::switching)});
+                   again_to(is_local(emit, attachment) ? Stage::track : Stage::switching)});
 }
 
 } // namespace weft::fabric

@@ -12,6 +12,7 @@ enum Priority : std::uint16_t {
     kKnown = 100,
     kTooBigMiss = 900,
     kExpired = 1000,
+    kCount = 1100, // before both: what check_pkt_larger sends two ways is counted once
 };
 
 constexpr std::uint64_t kCounted = 2; ///< in kTooBig: has been recirculated
@@ -35,7 +36,7 @@ void limits(Emit& emit, Owner owner, ObjectId table) {
                       {punt(Punt::ttl_expired)});
         // OVS counts every packet on both ways out of check_pkt_larger. Behind a recirculation only those that are too
         // big come. (Not by ct: it would hold back fragments whose last one is not too big.)
-        emit.flow(Stage::nexthop, kTooBigMiss, owner, here().set(kTooBig, 1), {of::Group{kRecirculate}});
+        emit.flow(Stage::nexthop, kCount, owner, here().set(kTooBig, 1), {of::Group{kRecirculate}});
         emit.drop(Stage::nexthop, kTooBigMiss, owner, Reason::too_big, here().set(kTooBig, kCounted),
                   {punt(Punt::too_big)});
     }
@@ -64,7 +65,11 @@ void nexthop_router(Emit& emit, const RouterView& router) {
 }
 
 void nexthop_gateway(Emit& emit, const nat::Gateway& gateway) {
-    limits(emit, {Kind::gateway, gateway.id, {}}, gateway.id);
+    const Owner owner{Kind::gateway, gateway.id, {}};
+    limits(emit, owner, gateway.id);
+    for (const auto type : {of::eth_type::kIpv4, of::eth_type::kIpv6})
+        emit.flow(Stage::nexthop, kKnown, owner, of::Match().metadata(gateway.id.value).eth_type(type),
+                  {of::set_field(of::Field::eth_dst, gateway.mac), of::DecTtl{}, go_to(Stage::commit)});
 }
 
 void nexthop_network(Emit& emit, const NetworkView& view) {

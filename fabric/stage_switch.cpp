@@ -33,7 +33,7 @@ of::Match from_local(of::Match match) {
 }
 
 of::Bucket bucket(of::Actions actions) {
-    actions.emplace_back(of::Resubmit{pipeline::table_of(pipeline::live_from(Stage::filter_in))});
+    actions.emplace_back(again_to(Stage::filter_in));
     return {std::move(actions), std::nullopt};
 }
 

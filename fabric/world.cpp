@@ -1,6 +1,7 @@
 #include "fabric/world.hpp"
 
 #include "fabric/gateways.hpp"
+#include "fabric/zones.hpp"
 #include "topology/ids.hpp"
 
 #include <algorithm>
@@ -41,6 +42,13 @@ std::string edge_of(const topology::Network& network, const Inputs& inputs) {
 struct Roles {
     std::map<std::string, const topology::Router*> router; ///< of a network
     std::map<std::string, std::set<Ip>> nexthops;          ///< by public network
+    std::set<topology::ZoneKey> tracked;                   ///< zones in which a port has groups
+
+    topology::ZoneKey zone_of(const std::string& network) const {
+        const auto found = router.find(network);
+        if (found == router.end()) return {Kind::network, network};
+        return {Kind::router, found->second->name};
+    }
     explicit Roles(const topology::Topology& topology) {
         for (const auto& [_, entry] : topology.routers)
             for (const auto& network : entry.networks)
@@ -50,6 +58,10 @@ struct Roles {
                 auto& of_network = nexthops[gateway.network];
                 if (ip) of_network.insert(*ip);
             }
+        for (const auto& [_, port] : topology.ports)
+            if (!port.security_groups.empty())
+                for (const auto& network : networks_of(port))
+                    tracked.insert(zone_of(network));
     }
 };
 
@@ -71,11 +83,20 @@ NetworkCore core_of(const topology::Network& network, const Inputs& inputs, cons
         core.has_gateways = true;
         core.nexthops = found->second;
     }
+    std::set<std::string> said;
+    for (const auto& entry : network.acl) {
+        const auto text = entry.to_string(); // a repeated entry never decides
+        if (said.insert(text).second)
+            core.acl.push_back({object_id(Kind::acl_entry, network.name + "\n" + text), entry});
+    }
     if (const auto router = roles.router.find(network.name); router != roles.router.end()) {
         const auto& name = router->second->name;
         core.routed = {object_id(Kind::router, name), router_mac(name), network.gateway, network.gateway6};
         if (network.physical()) core.edge = edge_of(network, inputs);
     }
+    const auto zone = roles.zone_of(network.name);
+    core.tracked = roles.tracked.contains(zone);
+    if (const auto found = allocations.zones.find(zone); found != allocations.zones.end()) core.zone = found->second;
     return core;
 }
 
@@ -93,8 +114,10 @@ std::vector<Membership> memberships(const topology::Port& port) {
     return result;
 }
 
+using Groups = std::map<std::string, GroupPtr>;
+
 Attachment attach(const topology::Port& port, const Membership& membership, bool leads, const Binding& binding,
-                  const Inputs& inputs) {
+                  const Inputs& inputs, const Groups& groups) {
     Attachment attachment;
     attachment.port = port.name;
     attachment.owner = object_id(Kind::port, port.name);
@@ -106,6 +129,8 @@ Attachment attach(const topology::Port& port, const Membership& membership, bool
         if (addresses->second.ip6) attachment.ips.push_back(*addresses->second.ip6);
     }
     if (leads) attachment.allowed = port.allowed_addresses;
+    for (const auto& group : port.security_groups)
+        if (const auto found = groups.find(group); found != groups.end()) attachment.groups.push_back(found->second);
     attachment.port_security = port.port_security;
     attachment.vlan = membership.vlan;
     attachment.leads = leads;
@@ -121,7 +146,8 @@ bool is_in_one_of(const std::set<std::string>& networks, const topology::Port& p
 }
 
 /// Bound attachments of the touched networks, by network.
-std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs, const Touched& touched) {
+std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs, const Touched& touched,
+                                                           const Groups& groups) {
     std::map<std::string, std::vector<Attachment>> result;
     for (const auto& [name, binding] : inputs.bindings) {
         const auto port = inputs.topology->ports.find(name);
@@ -130,7 +156,7 @@ std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs,
         bool leads = true;
         for (const auto& membership : memberships(port->second)) {
             if (touched.all || touched.networks.contains(membership.network))
-                result[membership.network].push_back(attach(port->second, membership, leads, binding, inputs));
+                result[membership.network].push_back(attach(port->second, membership, leads, binding, inputs, groups));
             leads = false;
         }
     }
@@ -326,7 +352,10 @@ WorldPtr build(const Inputs& inputs, const WorldPtr& previous, const Touched& to
                     reach.networks.insert(name);
 
     const Roles roles(*inputs.topology);
-    const auto members = attachments(inputs, reach);
+    static const Groups kNoGroups;
+    world->groups = previous && !reach.all ? previous->groups
+                                           : groups_of(*inputs.topology, previous ? previous->groups : kNoGroups);
+    const auto members = attachments(inputs, reach, world->groups);
     std::map<std::string, std::vector<NetworkPtr>> present;
     for (const auto& [name, network] : inputs.topology->networks) {
         const auto before = previous ? find_or_null(previous->networks, name) : NetworkPtr{};
@@ -350,11 +379,13 @@ WorldPtr build(const Inputs& inputs, const WorldPtr& previous, const Touched& to
         world->gateways.emplace(
             name, shared_or_new(gateway_of(gateway, inputs, reach.all ? nat::GatewayPtr{} : before), before));
     }
+    world->memberships = memberships_of(*world, previous);
     const auto spans = spans_of(*world);
     for (const auto& [name, _] : inputs.topology->hosts) {
         const auto before = previous ? find_or_null(previous->hosts, name) : HostPtr{};
-        world->hosts.emplace(name,
-                             shared_or_new(HostBuilder(*world, inputs, spans, name).build(present[name]), before));
+        auto view = HostBuilder(*world, inputs, spans, name).build(present[name]);
+        add_policies(view, *world, before);
+        world->hosts.emplace(name, shared_or_new(std::move(view), before));
     }
     return world;
 }

@@ -4,6 +4,7 @@
 // pointers and a change costs what it touches.
 #pragma once
 #include "base/ids.hpp"
+#include "fabric/policy.hpp"
 #include "nat/gateway.hpp"
 #include "topology/allocate.hpp"
 #include "topology/model.hpp"
@@ -33,6 +34,7 @@ struct HostFacts {
     std::map<std::string, std::uint32_t> uplinks; ///< physical network → ofport
     std::map<Ip, std::uint32_t> watched;          ///< other host's VTEP → ofport of the BFD session with it
     bool nd_ext = false;                          ///< Datapath.capabilities: ND options can be rewritten
+    bool userspace = false;                       ///< its datapath is Open vSwitch's own, "netdev"
     bool operator==(const HostFacts&) const = default;
 };
 
@@ -74,6 +76,7 @@ struct Attachment {
     Mac mac;
     std::vector<Ip> ips;         ///< the port's own: answered in the switch
     std::vector<Prefix> allowed; ///< further sources
+    std::vector<GroupPtr> groups; ///< its security groups, in the file's order
     bool port_security = true;
     std::optional<std::uint16_t> vlan; ///< tag on the port's side; none: untagged
     bool leads = false;                ///< of a port's attachments, the one that carries the port's own flows
@@ -93,6 +96,13 @@ struct Routed {
     std::vector<Ip> addresses() const;
 };
 
+/// An entry of a network's ACL. Its id is of the network's name and of what the entry says.
+struct AclEntry {
+    ObjectId id;
+    topology::AclEntry entry;
+    bool operator==(const AclEntry&) const = default;
+};
+
 /// What all flows of a network share.
 struct NetworkCore {
     std::string name;
@@ -105,6 +115,9 @@ struct NetworkCore {
     std::uint16_t mtu = 1500;
     bool addressed = false; ///< has a subnet of either family: port security knows addresses
     std::optional<Routed> routed;
+    std::uint16_t zone = 0; ///< of the connection tracker: its router's, or its own
+    bool tracked = false;   ///< some port of the zone has security groups
+    std::vector<AclEntry> acl;
     std::string edge;          ///< of a routed physical network: the host that is its router toward the wire; or none
     bool has_gateways = false; ///< it is the public network of gateways
     std::set<Ip> nexthops;     ///< of these
@@ -178,6 +191,8 @@ struct HostView {
     std::set<Ip> peers;
     /// Of these the ones that a BFD session runs with: this host or they may be active for a gateway.
     std::set<Ip> watched;
+    std::map<std::uint16_t, ZonePtr> zones;     ///< where connections are tracked here
+    std::map<std::string, HostGroupPtr> groups; ///< of ports plugged in here
     bool operator==(const HostView&) const = default;
 };
 using HostPtr = std::shared_ptr<const HostView>;
@@ -187,6 +202,8 @@ struct World {
     std::map<std::string, NetworkPtr> networks;
     std::map<std::string, RouterPtr> routers;
     std::map<std::string, nat::GatewayPtr> gateways;
+    std::map<std::string, GroupPtr> groups;
+    Memberships memberships; ///< of the groups that rules name
     std::map<std::string, HostPtr> hosts;
 };
 using WorldPtr = std::shared_ptr<const World>;

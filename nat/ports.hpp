@@ -3,6 +3,7 @@
 #include "openflow/match.hpp"
 #include "topology/model.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace weft::nat {
@@ -21,6 +22,20 @@ inline std::vector<PortBlock> port_blocks(const topology::PortRange& range) {
             size *= 2;
         result.push_back({static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(0x10000 - size)});
         first += size;
+    }
+    return result;
+}
+
+/// Of several ranges, which may overlap.
+inline std::vector<PortBlock> port_blocks(std::vector<topology::PortRange> ranges) {
+    std::ranges::sort(ranges);
+    std::vector<PortBlock> result;
+    for (auto range = ranges.begin(); range != ranges.end();) {
+        auto joined = *range;
+        for (++range; range != ranges.end() && range->first <= joined.last + 1; ++range)
+            joined.last = std::max(joined.last, range->last);
+        const auto blocks = port_blocks(joined);
+        result.insert(result.end(), blocks.begin(), blocks.end());
     }
     return result;
 }

@@ -114,7 +114,7 @@ class Inbound {
         return {load(Nat::translating), load(kRouter, gateway_.id.value),
                 of::Ct{.commit = commit, .zone = gateway_.numbers.zone, .table = table_of(Stage::nat_in), .nat = nat}};
     }
-    of::Actions inside() const { return {load(kRouter, gateway_.id.value), go_to(Stage::route)}; }
+    of::Actions inside() const { return {load(kRouter, gateway_.id.value), go_to(Stage::track)}; }
 
     void echo(const Ip& address) {
         for (const auto way : {WayIn::local, WayIn::uplink}) {

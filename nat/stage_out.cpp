@@ -123,7 +123,7 @@ class Outbound {
             for (const auto& prefix : router.behind) {
                 if (prefix.address.is_v4() && !gateway_.snat.empty()) continue;
                 sink_.flow(Stage::nat_out, kReturn, {Kind::router, router.id, {}},
-                           step(by, Nat::outside).ip_dst(prefix), {load(Nat::none), again_to(Stage::route)});
+                           step(by, Nat::outside).ip_dst(prefix), {load(Nat::none), again_to(Stage::track)});
             }
         }
     }
@@ -160,6 +160,7 @@ class Outbound {
                 load(kNetwork, gateway_.network_id.value),
                 load(WayIn::local),
                 load(kSource, 0),
+                load(Verdict::untracked),
                 of::set_field(of::Field::eth_src, by.mac),
                 forget_in_port(),
                 again_to(Stage::nat_out)};

@@ -24,8 +24,11 @@ struct Site {
 /// From other hosts, by the gateway's transit VNI.
 void classify_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);
 
-/// Sends what is routed to the gateway to the active host: all hosts of its routers, by nexthop.
-void nexthop_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);
+/// What nat_in let in and is for no port here passes track.
+void track_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);
+
+/// Sends what is routed to the gateway to the active host, once its connection is committed: all hosts of its routers.
+void commit_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);
 
 /// Answers ARP and ND for public addresses: candidates toward the wire while active, and to local ports.
 void respond_gateway(pipeline::Sink& sink, const Gateway& gateway, const Site& here);

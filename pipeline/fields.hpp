@@ -15,6 +15,8 @@ inline constexpr of::Field kWayIn = of::Field::reg4;
 inline constexpr of::Field kWayOut = of::Field::reg5;
 inline constexpr of::Field kNdChecked = of::Field::reg6;
 inline constexpr of::Field kAnswering = of::Field::reg7;
+inline constexpr of::Field kGroup = of::Field::reg6;
+inline constexpr of::Field kConnection = of::Field::reg7;
 inline constexpr of::Field kRouter = of::Field::xreg4;
 inline constexpr of::Field kNat = of::Field::reg10;
 inline constexpr of::Field kTooBig = of::Field::reg11;
@@ -34,15 +36,32 @@ inline of::SetField load(Nat step) {
     return load(kNat, static_cast<std::uint64_t>(step));
 }
 
+/// A connection's verdict is in the low 8 bits of its register, its zone in the high 16: so a packet that the daemon
+/// sends on, which has lost its ct_zone, is committed all the same.
+inline constexpr of::Bits kVerdictBits = 0xff, kZoneBits = 0xffff'0000;
+inline of::SetField load(Verdict verdict) {
+    return {kConnection, static_cast<of::Bits>(verdict), kVerdictBits};
+}
+inline of::SetField load(Verdict verdict, std::uint16_t zone) {
+    return {kConnection, static_cast<of::Bits>(verdict) | of::Bits{zone} << 16, kVerdictBits | kZoneBits};
+}
+inline of::Match with(of::Match match, Verdict verdict) {
+    return std::move(match.set(kConnection, static_cast<of::Bits>(verdict), kVerdictBits));
+}
+inline of::Match with(of::Match match, Verdict verdict, std::uint16_t zone) {
+    return std::move(match.set(kConnection, static_cast<of::Bits>(verdict) | of::Bits{zone} << 16,
+                               kVerdictBits | kZoneBits));
+}
+
 inline of::GotoTable go_to(Stage stage) {
-    return {table_of(live_from(stage))};
+    return {table_of(stage)};
 }
 inline of::GotoTable go_on_after(Stage stage) {
     return {table_of(after(stage))};
 }
 /// To a stage behind or the same one, which goto_table cannot reach, or out of a group's bucket.
 inline of::Resubmit again_to(Stage stage) {
-    return {table_of(live_from(stage))};
+    return {table_of(stage)};
 }
 
 /// By the tunnel to a host, with the VNI that says there what the packet is.

@@ -5,8 +5,10 @@
 //   xreg1         destination attachment; 0 while unknown, or when it leaves by a tunnel or an uplink
 //   reg4          way in (WayIn); 0 before classify has decided
 //   reg5          way out (WayOut)
-//   reg6          guard's own: 1 once a neighbour discovery message's link-layer option has been checked
-//   reg7          respond's own: 1 while a solicitation is being made an advertisement
+//   reg6          in guard: 1 once a neighbour discovery message's link-layer option has been checked;
+//                 from egress_groups on: the security group whose rules are asked
+//   reg7          in respond: 1 while a solicitation is being made an advertisement;
+//                 from track on: what is known of the packet's connection (Verdict, 8 bits) and its zone (high 16 bits)
 //   xreg4         router whose routes hold for the packet (48-bit id); out of nat_in the gateway itself
 //   reg10         how far a gateway is with the packet (Nat)
 //   reg11         1, then 2: larger than the next network's MTU
@@ -18,6 +20,14 @@ namespace weft::pipeline {
 
 enum class WayIn : std::uint8_t { unknown = 0, local = 1, uplink = 2, tunnel = 3 };
 enum class WayOut : std::uint8_t { local = 0, uplink = 1, tunnel = 2 };
+
+enum class Verdict : std::uint8_t {
+    untracked = 0,
+    established = 1, ///< by the policy in force: the groups have nothing to say
+    pending = 2,     ///< judged by the groups that it meets, then committed
+    asked = 3,       ///< the groups of a port are being asked
+    allowed = 4,     ///< one of them said yes
+};
 
 enum class Nat : std::uint8_t {
     none = 0,

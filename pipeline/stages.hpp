@@ -32,29 +32,28 @@ enum class Stage : std::uint8_t {
 struct StageInfo {
     Stage stage;
     std::string_view name;
-    bool live; ///< false: no flow is put there yet and packets skip it
     std::string_view does;
 };
 
 inline constexpr std::array kStages{
-    StageInfo{Stage::classify, "classify", true, "in_port and VLAN, or VXLAN sender and VNI: source port and network"},
-    StageInfo{Stage::guard, "guard", true, "source MAC, IP, ARP and ND; no DHCP server, no RA, nothing to a VTEP"},
-    StageInfo{Stage::respond, "respond", true, "ARP and ND for bound ports answered in the switch"},
-    StageInfo{Stage::filter_out, "filter_out", false, "the source network's ACL, egress entries"},
-    StageInfo{Stage::nat_in, "nat_in", true, "to a public address active here: translated"},
-    StageInfo{Stage::track, "track", false, "connection tracking in the router's zone"},
-    StageInfo{Stage::state, "state", false, "invalid dropped; established under the policy in force passes"},
-    StageInfo{Stage::egress_groups, "egress_groups", false, "the sender's security groups"},
-    StageInfo{Stage::route, "route", true, "longest prefix"},
-    StageInfo{Stage::nexthop, "nexthop", true, "MACs, TTL, MTU, next network"},
-    StageInfo{Stage::switching, "switch", true, "network and MAC: local port, VTEP or uplink; broadcast: groups"},
-    StageInfo{Stage::filter_in, "filter_in", false, "the destination network's ACL, ingress entries"},
-    StageInfo{Stage::ingress_groups, "ingress_groups", false, "the receiver's security groups"},
-    StageInfo{Stage::commit, "commit", false, "connection committed in the router's zone"},
-    StageInfo{Stage::nat_out, "nat_out", true, "at a gateway: translated"},
-    StageInfo{Stage::output, "output", true, "port, VLAN tag, uplink or tunnel"},
-    StageInfo{Stage::egress_rules, "egress_rules", false, "one security group's egress rules"},
-    StageInfo{Stage::ingress_rules, "ingress_rules", false, "one security group's ingress rules"},
+    StageInfo{Stage::classify, "classify", "in_port and VLAN, or VXLAN sender and VNI: source port and network"},
+    StageInfo{Stage::guard, "guard", "source MAC, IP, ARP and ND; no DHCP server, no RA, nothing to a VTEP"},
+    StageInfo{Stage::respond, "respond", "ARP, ND and ping for known addresses answered in the switch"},
+    StageInfo{Stage::filter_out, "filter_out", "the source network's ACL, egress entries"},
+    StageInfo{Stage::nat_in, "nat_in", "to a public address active here: translated"},
+    StageInfo{Stage::track, "track", "connection tracking in the router's zone"},
+    StageInfo{Stage::state, "state", "invalid dropped; established under the policy in force passes"},
+    StageInfo{Stage::egress_groups, "egress_groups", "the sender's security groups"},
+    StageInfo{Stage::route, "route", "longest prefix"},
+    StageInfo{Stage::nexthop, "nexthop", "MACs, TTL, MTU, next network"},
+    StageInfo{Stage::switching, "switch", "network and MAC: local port, VTEP or uplink; broadcast: groups"},
+    StageInfo{Stage::filter_in, "filter_in", "the destination network's ACL, ingress entries"},
+    StageInfo{Stage::ingress_groups, "ingress_groups", "the receiver's security groups"},
+    StageInfo{Stage::commit, "commit", "connection committed in the router's zone"},
+    StageInfo{Stage::nat_out, "nat_out", "at a gateway: translated"},
+    StageInfo{Stage::output, "output", "port, VLAN tag, uplink or tunnel"},
+    StageInfo{Stage::egress_rules, "egress_rules", "one security group's egress rules"},
+    StageInfo{Stage::ingress_rules, "ingress_rules", "one security group's ingress rules"},
 };
 
 /// The OpenFlow table of a stage.
@@ -68,18 +67,10 @@ constexpr const StageInfo& info(Stage stage) {
     return kStages.front();
 }
 
-/// The stage itself if it is live, else the next one that is. Only what goes to a gateway visits nat_out, and says so:
-/// all else passes it by.
-constexpr Stage live_from(Stage stage) {
-    for (const auto& entry : kStages)
-        if (entry.live && entry.stage >= stage && (entry.stage != Stage::nat_out || stage == Stage::nat_out))
-            return entry.stage;
-    return Stage::output;
-}
-
-/// Where a packet goes on after `stage`.
+/// Where a packet goes on after `stage`. Only what goes to a gateway visits nat_out, and says so: all else passes it by.
 constexpr Stage after(Stage stage) {
-    return live_from(static_cast<Stage>(table_of(stage) + 1));
+    const auto next = static_cast<Stage>(table_of(stage) + 1);
+    return next == Stage::nat_out ? Stage::output : next;
 }
 
 /// Null for a table that is no stage of weft's.

@@ -50,7 +50,7 @@ TEST(Help, HasExamplesForEveryCommand) {
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("--lab[=NAME]"));
     for (const auto* command : {"validate", "plan", "apply", "wait", "status", "hosts", "networks", "ports", "routers",
-                                "gateways", "nat", "flows", "show", "events", "completion"}) {
+                                "gateways", "groups", "nat", "flows", "show", "events", "completion"}) {
         EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
         const auto of_command = daemon.weftctl({command, "--help"});
         EXPECT_EQ(of_command.code, 0);

@@ -32,7 +32,7 @@ TEST(Status, ShowsHostsAndAlwaysSucceeds) {
 
 TEST(Listings, PassJsonThrough) {
     ScriptedDaemon daemon;
-    for (const auto* name : {"status", "hosts", "networks", "ports", "routers", "gateways", "nat", "flows"}) {
+    for (const auto* name : {"status", "hosts", "networks", "ports", "routers", "gateways", "groups", "nat", "flows"}) {
         daemon.answer(std::string("/v1/") + name, kStatus);
         for (const auto& arguments : {std::vector<std::string>{name, "-o", "json"}, {"-o", "json", name}}) {
             const auto ran = daemon.weftctl(arguments);
@@ -118,6 +118,19 @@ TEST(Routers, ShowTheirNetworksByName) {
               "NAME   NETWORKS           GATEWAY  ROUTES  MAC                HOSTS\n"
               "main   private1,private2  igw1          1  06:00:00:00:00:01  kvm1,kvm2\n"
               "other  private3           -             0  06:00:00:00:00:02  -\n");
+}
+
+TEST(Groups, ShowALineForEachRule) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/groups", R"([
+        {"name":"db","ports":[],"hosts":[],"rules":[]},
+        {"name":"web","ports":["web1","web2"],"hosts":["kvm1"],
+         "rules":[{"rule":"ingress tcp 80","declared":"t.toml:3:5","packets":12,"bytes":900},
+                  {"rule":"egress any to group db","declared":"t.toml:4:5","packets":0,"bytes":0}]}])");
+    EXPECT_EQ(daemon.weftctl({"groups"}).out, "NAME  PORTS  HOSTS  #  RULE                    PACKETS\n"
+                                              "db        0  -      -  -                             -\n"
+                                              "web       2  kvm1   1  ingress tcp 80               12\n"
+                                              "-         -  -      2  egress any to group db        0\n");
 }
 
 TEST(Gateways, ShowTheirCandidatesAndNextHopsInCells) {

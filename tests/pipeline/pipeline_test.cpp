@@ -18,13 +18,14 @@ TEST(Stages, RiseInTableNumberAndHaveUniqueNames) {
     }
 }
 
-TEST(Stages, APacketGoesOnAtTheNextLiveStage) {
+TEST(Stages, APacketGoesOnAtTheNextStageAndPastNatOut) {
     for (const auto& entry : kStages) {
         if (entry.stage >= Stage::output) continue;
-        EXPECT_TRUE(info(after(entry.stage)).live);
         EXPECT_GT(after(entry.stage), entry.stage);
+        EXPECT_NE(stage_of_table(table_of(after(entry.stage))), nullptr);
+        EXPECT_NE(after(entry.stage), Stage::nat_out);
     }
-    EXPECT_EQ(live_from(Stage::guard), Stage::guard);
+    EXPECT_EQ(after(Stage::commit), Stage::output);
 }
 
 TEST(Cookie, NamesItsOwnerAndIsNeverZero) {

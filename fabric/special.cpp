@@ -1,0 +1,40 @@
+#include "fabric/special.hpp"
+
+namespace weft::fabric {
+namespace {
+
+of::Match udp(of::Match match, std::uint16_t from, std::uint16_t to) {
+    return std::move(match.udp().set(of::Field::udp_src, from).set(of::Field::udp_dst, to));
+}
+
+void append(std::vector<of::Match>& all, std::vector<of::Match> more) {
+    for (auto& match : more)
+        all.push_back(std::move(match));
+}
+
+} // namespace
+
+std::vector<of::Match> discovery() {
+    std::vector<of::Match> all;
+    for (const auto type : {130, 131, 132, 133, 134, 135, 136, 137, 143})
+        all.push_back(of::Match().icmpv6(static_cast<std::uint8_t>(type)));
+    return all;
+}
+
+std::vector<of::Match> dhcp_requests() {
+    return {udp(of::Match().ipv4(), 68, 67), udp(of::Match().ipv6(), 546, 547)};
+}
+
+std::vector<of::Match> dhcp_answers() {
+    return {udp(of::Match().ipv4(), 67, 68), udp(of::Match().ipv6(), 547, 546)};
+}
+
+std::vector<of::Match> never_tracked() {
+    std::vector<of::Match> all{of::Match().arp()};
+    append(all, discovery());
+    append(all, dhcp_requests());
+    append(all, dhcp_answers());
+    return all;
+}
+
+} // namespace weft::fabric

@@ -1,0 +1,27 @@
+// Packets that no group and no ACL may cut off, and that the connection tracker does not understand: neighbour and
+// router discovery, multicast listeners (RFC 4861, RFC 2710, RFC 3810) and DHCP.
+#pragma once
+#include "fabric/emit.hpp"
+
+#include <vector>
+
+namespace weft::fabric {
+
+/// Neighbour discovery and multicast listener discovery.
+std::vector<of::Match> discovery();
+
+/// From a DHCP client to a server, or from a server to a client.
+std::vector<of::Match> dhcp_requests();
+std::vector<of::Match> dhcp_answers();
+
+/// All of these, and ARP: what goes past track.
+std::vector<of::Match> never_tracked();
+
+/// The meter that limits how many connections a port may begin. Ports' numbers are unique on a host.
+inline std::uint32_t new_connections_meter(std::uint32_t ofport) {
+    return 0x1'0000 + ofport;
+}
+/// In connections a second; the burst is twice that. The kernel of a busy server begins fewer.
+inline constexpr std::uint32_t kNewConnections = 5000;
+
+} // namespace weft::fabric
