@@ -14,6 +14,7 @@ namespace weft::bench {
 struct Size {
     std::size_t hosts, ports_per_host, networks;
     std::size_t floating_ips = 0; ///< more than 0: a router joins all networks, and a gateway leads out; up to 250
+    bool grouped = false; ///< all ports are in one security group, which admits itself on ten ranges of ports
     std::size_t ports() const { return hosts * ports_per_host; }
     std::size_t ports_per_network() const { return (ports() + networks - 1) / networks; }
 };
@@ -45,6 +46,12 @@ inline std::string routing_text(const Size& size) {
     return text;
 }
 
+inline constexpr const char* kGroup = R"([[security_group]]
+name = "all"
+rules = [ { direction = "ingress", protocol = "tcp", remote_group = "all", ports = [
+    "22", "80", "443", "1000-1010", "2000-2999", "3306", "5432", "6379", "8000-8010", "9000-9100" ] } ]
+)";
+
 /// Networks take their ports in turn: as many as it takes for each to have the same number.
 inline std::string topology_text(const Size& size) {
     std::string text;
@@ -55,8 +62,9 @@ inline std::string topology_text(const Size& size) {
     for (std::size_t i = 0; i < size.networks; ++i)
         fmt::format_to(out, "[[network]]\nname = \"net{:03}\"\nkind = \"vxlan\"\nsubnet = \"10.{}.0.0/16\"\n", i, i);
     for (std::size_t i = 0; i < size.ports(); ++i)
-        fmt::format_to(out, "[[port]]\nname = \"{}\"\nnetwork = \"net{:03}\"\n", port_name(i),
-                       i / size.ports_per_network());
+        fmt::format_to(out, "[[port]]\nname = \"{}\"\nnetwork = \"net{:03}\"\n{}", port_name(i),
+                       i / size.ports_per_network(), size.grouped ? "security_groups = [\"all\"]\n" : "");
+    if (size.grouped) text += kGroup;
     if (size.floating_ips > 0) text += routing_text(size);
     return text;
 }

@@ -1,7 +1,9 @@
 // What the pure step costs: World, compile, delta, diff.
 #include "bench/big_fabric.hpp"
 #include "openflow/codec.hpp"
+#include "pipeline/stages.hpp"
 
+#include <algorithm>
 #include <benchmark/benchmark.h>
 
 namespace weft::bench {
@@ -125,6 +127,48 @@ void failover(benchmark::State& state) {
     state.counters["group_mods"] = static_cast<double>(groups);
 }
 BENCHMARK(failover)->Unit(benchmark::kMicrosecond);
+
+/// `ports` ports of one network and one group that admits itself on ten ranges of ports, on 20 hosts.
+BigFabric group_of(std::size_t ports) {
+    return BigFabric({.hosts = 20, .ports_per_host = ports / 20, .networks = 1, .grouped = true});
+}
+
+void compile_a_host_of_one_group(benchmark::State& state) {
+    const auto world = group_of(static_cast<std::size_t>(state.range(0))).world();
+    std::size_t flows = 0, rules = 0;
+    for (auto _ : state) {
+        const auto compiled = fabric::compile(*world, host_name(0));
+        flows = compiled.flows.size();
+        rules = static_cast<std::size_t>(std::ranges::count(
+            compiled.flows, pipeline::table_of(pipeline::Stage::ingress_rules), &openflow::Flow::table));
+        benchmark::DoNotOptimize(compiled.flows.data());
+    }
+    count(state, flows);
+    state.counters["rules"] = static_cast<double>(rules);
+}
+BENCHMARK(compile_a_host_of_one_group)->Arg(200)->Arg(1'000)->Arg(4'000)->Unit(benchmark::kMillisecond);
+
+/// World and the deltas of all hosts: a member comes.
+void one_more_member(benchmark::State& state) {
+    BigFabric fabric = group_of(1'000);
+    const auto with = fabric.world();
+    fabric.bindings.erase(port_name(500));
+    const auto before = fabric.world_after(with, 500);
+    fabric.bind(500, 0, 502);
+    std::size_t flows = 0, elsewhere = 0;
+    for (auto _ : state) {
+        const auto after = fabric.world_after(before, 500);
+        flows = 0;
+        for (const auto& [name, _host] : after->hosts) {
+            const auto delta = fabric::delta(*before, *after, name);
+            flows += delta.flows.size();
+            if (name == host_name(1)) elsewhere = delta.flows.size();
+        }
+    }
+    state.counters["flow_mods"] = static_cast<double>(flows);
+    state.counters["on_another_host"] = static_cast<double>(elsewhere);
+}
+BENCHMARK(one_more_member)->Unit(benchmark::kMicrosecond);
 
 /// Two lists that differ in one flow of a hundred.
 void diff_lists(benchmark::State& state) {
