@@ -31,7 +31,9 @@ Task<Counts> read_counts(const Supervisor& supervisor, Kind kind, std::array<Sta
             const auto dump = co_await session->dump(filter);
             if (!dump) break; // the host went down meanwhile: its counters are gone with it
             for (const auto& stats : dump->flows) {
-                auto& count = counts[pipeline::owner_of(stats.flow.cookie)->object];
+                const auto owner = pipeline::owner_of(stats.flow.cookie);
+                if (!owner) continue; // made by hand
+                auto& count = counts[owner->object];
                 count.packets += stats.packets;
                 count.bytes += stats.bytes;
             }

@@ -36,9 +36,11 @@ std::vector<DroppedConnections> dropped_connections(const fabric::HostView& host
 
 void ConnectionRates::note(const fabric::HostView& host, const std::vector<openflow::MeterStats>& stats,
                            SteadyClock::time_point now) {
+    // What a meter had dropped when it was first looked at is no news.
+    const bool first = seen_.insert(host.name).second;
     for (const auto& dropped : dropped_connections(host, stats)) {
         auto& known = known_[{host.name, dropped.port}];
-        const bool rose = dropped.packets > known.packets;
+        const bool rose = !first && dropped.packets > known.packets;
         known.packets = dropped.packets;
         if (!rose || (known.said && now - *known.said < kSayAgain)) continue;
         known.said = now;

@@ -6,6 +6,8 @@
 #include "openflow/message.hpp"
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,7 @@ class ConnectionRates {
         std::optional<SteadyClock::time_point> said;
     };
     Voice voice_;
+    std::set<std::string> seen_; ///< hosts whose meters have been looked at
     std::map<std::pair<std::string, std::string>, Known> known_; ///< by host and port
 };
 

@@ -150,7 +150,7 @@ const std::string* Names::find_group(std::uint32_t number) const {
 std::string Names::connection_text(openflow::Bits value, openflow::Bits mask) const {
     std::string text;
     if (mask & pipeline::kVerdictBits) {
-        constexpr std::array kVerdicts{"untracked", "established", "pending", "asked", "allowed"};
+        constexpr std::array kVerdicts{"untracked", "established", "pending", "asked", "allowed", "judged"};
         const auto verdict = static_cast<std::size_t>(value & pipeline::kVerdictBits);
         text = verdict < kVerdicts.size() ? kVerdicts[verdict] : "?";
     }

@@ -148,7 +148,14 @@ openflow::PacketOut resumed(const openflow::PacketIn& packet, Frame frame) {
     for (const auto& field : packet.metadata.fields())
         if (is_register(field.field) && field.field != kTooBig)
             out.actions.emplace_back(of::SetField{field.field, field.value, field.mask});
-    out.actions.emplace_back(of::Resubmit{packet.table});
+    // What a packet-out sends has lost what the connection tracker knew of it, and without that no rule can judge it.
+    std::uint16_t zone = 0;
+    if (const auto* connection = packet.metadata.find(kConnection))
+        zone = static_cast<std::uint16_t>(connection->value >> 16);
+    if (zone != 0)
+        out.actions.emplace_back(of::Ct{.zone = zone, .table = packet.table});
+    else
+        out.actions.emplace_back(of::Resubmit{packet.table});
     return out;
 }
 

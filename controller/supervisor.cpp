@@ -191,18 +191,17 @@ void Supervisor::publish(const Published& published) {
 }
 
 void Supervisor::forget_cached(const std::map<std::string, std::string>& active) {
-    std::set<std::string> hosts;
+    std::set<std::string> moved; // gateways
     for (const auto& [name, host] : active) {
-        const auto before = active_.find(name);
-        if (before == active_.end() || before->second.empty() || before->second == host) continue;
-        const auto& gateways = intent_.published().world->gateways;
-        if (const auto gateway = gateways.find(name); gateway != gateways.end())
-            for (const auto& candidate : gateway->second->candidates)
-                hosts.insert(candidate.host);
+        if (host.empty()) continue; // nobody for now: who comes next is compared with who was last
+        auto& last = active_[name];
+        if (!last.empty() && last != host) moved.insert(name);
+        last = host;
     }
-    active_ = active;
-    for (const auto& name : hosts)
-        if (const auto agent = hosts_.find(name); agent != hosts_.end()) agent->second.flows->forget_cached();
+    if (moved.empty()) return;
+    for (const auto& [name, view] : intent_.published().world->hosts)
+        if (std::ranges::any_of(moved, [&](const auto& gateway) { return view->gateways.contains(gateway); }))
+            if (const auto agent = hosts_.find(name); agent != hosts_.end()) agent->second.flows->forget_cached();
 }
 
 Task<void> Supervisor::save_at_leisure() {

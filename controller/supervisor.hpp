@@ -53,7 +53,7 @@ class Supervisor {
     /// Looks at the meters of hosts that track connections, now and then.
     Task<void> watch_rates();
     void publish(const Published& published);
-    /// Of the hosts that a gateway may be active on, where that changed.
+    /// On the hosts that send to a gateway or translate for it, when another host became active.
     void forget_cached(const std::map<std::string, std::string>& active);
     /// Packets that the host's flows ask the daemon about.
     Task<void> serve_packets(std::string host, std::shared_ptr<openflow::Session> session);
@@ -82,7 +82,7 @@ class Supervisor {
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
     std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
-    std::map<std::string, std::string> active_;                 ///< gateway → active host, as last seen
+    std::map<std::string, std::string> active_;                 ///< gateway → the host that was active last
     std::map<std::string, std::uint64_t> trust_;                ///< host → how often it was away
     std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
     Signal save_;

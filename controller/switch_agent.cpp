@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <fmt/format.h>
-#include <utility>
 
 namespace weft::controller {
 namespace {
@@ -70,7 +69,6 @@ void SwitchAgent::publish(const Published& target) {
 }
 
 void SwitchAgent::forget_cached() {
-    if (!keeps_stale(have_)) return;
     forgets_ = true;
     wake_.raise();
 }
@@ -162,7 +160,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
             enter(Phase::refused, reason_);
         else if (!have_ || drifted_)
             done = co_await read_back_and_sync(*session);
-        else if (have_ != target_.world || forgets_)
+        else if (have_ != target_.world || (forgets_ && keeps_stale(have_)))
             done = co_await follow(*session);
         else
             enter(Phase::synced);
@@ -199,10 +197,10 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
     const Published target = target_;
     tried_ = target.world;
     const auto desired = fabric::compile(*target.world, host_);
-    cache_.take_from(dump->flows);
+    if (keeps_stale(target.world)) cache_.take_from(dump->flows);
     const auto change = difference(std::move(*dump), desired);
     failpoint("switch.compared");
-    if (!change.empty() || (keeps_stale(target.world) && !cache_.whole())) {
+    if (!change.empty() || (keeps_stale(target.world) && (forgets_ || !cache_.whole()))) {
         if (!repair) enter(Phase::syncing);
         const auto applied = co_await send(session, change, target.world);
         failpoint("switch.applied");
@@ -226,10 +224,19 @@ bool SwitchAgent::keeps_stale(const fabric::WorldPtr& world) const {
 
 Task<Result<>> SwitchAgent::send(openflow::Session& session, openflow::Change change, const fabric::WorldPtr& world) {
     const bool moves = keeps_stale(world);
-    if (moves) cache_.add_to(change);
-    const auto applied = co_await session.apply(change);
-    if (!applied) co_return std::unexpected(applied.error());
-    if (moves) cache_.moved();
+    // A change that goes in portions is all there before the cache is looked at anew.
+    const bool apart = change.flows.size() > openflow::SessionOptions{}.portion / 2;
+    if (moves && !apart) cache_.add_to(change);
+    if (const auto applied = co_await session.apply(change); !applied) co_return std::unexpected(applied.error());
+    if (moves && apart) {
+        openflow::Change move;
+        cache_.add_to(move);
+        if (const auto applied = co_await session.apply(move); !applied) co_return std::unexpected(applied.error());
+    }
+    if (moves) {
+        cache_.moved();
+        forgets_ = false;
+    }
     co_return Result<>{};
 }
 
@@ -237,8 +244,7 @@ Task<Result<>> SwitchAgent::follow(openflow::Session& session) {
     const Published target = target_;
     auto delta = fabric::delta(*have_, *target.world, host_);
     const openflow::Change change{std::move(delta.flows), std::move(delta.groups), std::move(delta.meters)};
-    const bool forgets = std::exchange(forgets_, false);
-    if (!change.empty() || forgets) {
+    if (!change.empty() || (forgets_ && keeps_stale(target.world))) {
         enter(Phase::syncing);
         failpoint("switch.before_delta");
         const auto applied = co_await send(session, change, target.world);

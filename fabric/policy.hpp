@@ -55,8 +55,10 @@ using HostGroupPtr = std::shared_ptr<const HostGroup>;
 struct ZoneNetwork {
     ObjectId id;
     bool physical = false;
-    std::vector<Ip> router;       ///< its router's addresses in it
+    std::vector<Ip> router; ///< its router's addresses in it
+    Mac router_mac;
     std::vector<Mac> public_macs; ///< of what is translated on this host for the network
+    bool beside_gateway = false;  ///< this host translates for some gateway on it
     bool operator==(const ZoneNetwork&) const = default;
 };
 
@@ -66,10 +68,19 @@ struct ZonePort {
     ObjectId network;
     bool physical = false;
     bool beside_gateway = false; ///< of a network that this host translates for
+    bool grouped = false;        ///< it has security groups
     Mac mac;
-    std::vector<Prefix> addresses; ///< its own, and what its router leads to it
+    std::vector<Ip> ips;
     std::uint32_t ofport = 0;
     bool operator==(const ZonePort&) const = default;
+};
+
+/// Where a zone's router leads, and whether that is a port of this host.
+struct ZoneRoute {
+    Prefix prefix;
+    bool connected = false; ///< a network's own subnet
+    bool local = false;
+    bool operator==(const ZoneRoute&) const = default;
 };
 
 /// A zone of the connection tracker on a host with ports of it, while any port of it anywhere has groups. All its
@@ -84,6 +95,7 @@ struct ZoneView {
     std::uint32_t policy = 0;        ///< what the groups say here, by content; never 0. In ct_mark
     std::vector<ZoneNetwork> networks;
     std::vector<ZonePort> ports;
+    std::vector<ZoneRoute> routes; ///< only where packets come by the router's addresses: edge, gateway
     bool operator==(const ZoneView&) const = default;
 };
 using ZonePtr = std::shared_ptr<const ZoneView>;

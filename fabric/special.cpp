@@ -14,6 +14,12 @@ void append(std::vector<of::Match>& all, std::vector<of::Match> more) {
 
 } // namespace
 
+of::Match both(of::Match match, const of::Match& other) {
+    for (const auto& field : other.fields())
+        match.set(field.field, field.value, field.mask);
+    return match;
+}
+
 std::vector<of::Match> discovery() {
     std::vector<of::Match> all;
     for (const auto type : {130, 131, 132, 133, 134, 135, 136, 137, 143})

@@ -1,5 +1,6 @@
 // Packets that no group and no ACL may cut off, and that the connection tracker does not understand: neighbour and
-// router discovery, multicast listeners (RFC 4861, RFC 2710, RFC 3810) and DHCP.
+// router discovery, multicast listeners (RFC 4861, RFC 2710, RFC 3810) and DHCP. All of these are a link's own affair,
+// so routers pass none of them on.
 #pragma once
 #include "fabric/emit.hpp"
 
@@ -16,6 +17,12 @@ std::vector<of::Match> dhcp_answers();
 
 /// All of these, and ARP: what goes past track.
 std::vector<of::Match> never_tracked();
+
+/// Packets that both match.
+of::Match both(of::Match match, const of::Match& other);
+
+/// In ip_frag: a fragment, and not the first, which alone has ports.
+inline constexpr std::uint8_t kLaterFragments = 2;
 
 /// The meter that limits how many connections a port may begin. Ports' numbers are unique on a host.
 inline std::uint32_t new_connections_meter(std::uint32_t ofport) {

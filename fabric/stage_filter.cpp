@@ -13,8 +13,6 @@ using topology::Family;
 
 enum Priority : std::uint16_t { kMiss = 0, kFirst = 60000, kNeverCut = 65000 };
 
-constexpr std::uint8_t kLater = 2; // ip_frag: a fragment, and not the first
-
 Stage stage_of(Direction direction) {
     return direction == Direction::egress ? Stage::filter_out : Stage::filter_in;
 }
@@ -71,22 +69,20 @@ class Acl {
         for (const auto& [value, mask] : nat::port_blocks(entry.ports))
             judge(match_of(entry, family).set(nat::port_field(entry.protocol.number), value, mask));
         emit_.flow(stage_of(direction_), static_cast<std::uint16_t>(priority + 1), owner,
-                   match_of(entry, family).set(of::Field::ip_frag, kLater, kLater),
+                   match_of(entry, family).set(of::Field::ip_frag, kLaterFragments, kLaterFragments),
                    {go_on_after(stage_of(direction_))});
     }
 
     void never_cut() {
         const auto pass = [&](of::Match match) {
-            for (const auto& field : judged(network_, direction_).fields())
-                match.set(field.field, field.value, field.mask);
-            emit_.flow(stage_of(direction_), kNeverCut, owner_of(network_), std::move(match),
-                       {go_on_after(stage_of(direction_))});
+            emit_.flow(stage_of(direction_), kNeverCut, owner_of(network_),
+                       both(std::move(match), judged(network_, direction_)), {go_on_after(stage_of(direction_))});
         };
         for (auto& match : never_tracked())
             pass(std::move(match));
         if (network_.routed && direction_ == Direction::egress)
             for (const auto& ip : network_.routed->addresses())
-                pass(of::Match().ip_dst(ip));
+                pass(of::Match().eth_dst(network_.routed->mac).ip_dst(ip));
     }
 
     Emit& emit_;

@@ -17,11 +17,10 @@ enum Priority : std::uint16_t {
     kAsk = 200,
     kNeverCut = 230,
     kLaterFragment = 240,
+    kLost = 245, // pending, and the connection tracker does not know it any more
     kAllowed = 250,
     kEstablished = 300,
 };
-
-constexpr std::uint8_t kLater = 2; // ip_frag: a fragment, and not the first
 
 /// One end of a connection's packet: its sender at egress_groups, its receiver at ingress_groups.
 struct End {
@@ -64,13 +63,16 @@ void ask(Emit& emit, const End& end, const Attachment& attachment, bool restrict
 void groups_host(Emit& emit) {
     const auto owner = owner_of(emit.host);
     for (const auto& end : {kSender, kReceiver}) {
-        emit.flow(end.stage, kAllowed, owner, with({}, Verdict::allowed), {load(Verdict::pending), go_to(end.next)});
         for (const auto family : {of::eth_type::kIpv4, of::eth_type::kIpv6})
             emit.flow(end.stage, kLaterFragment, owner,
-                      with(of::Match().eth_type(family), Verdict::pending).set(of::Field::ip_frag, kLater, kLater),
+                      with(of::Match().eth_type(family), Verdict::pending).set(of::Field::ip_frag, kLaterFragments, kLaterFragments),
                       {go_to(end.next)});
         emit.flow(end.stage, kMiss, owner, {}, {go_to(end.next)});
     }
+    // The receiver's groups are asked too. What these allowed, commit must know.
+    emit.flow(Stage::egress_groups, kAllowed, owner, with({}, Verdict::allowed),
+              {load(Verdict::pending), go_to(Stage::route)});
+    emit.flow(Stage::ingress_groups, kAllowed, owner, with({}, Verdict::allowed), {go_to(Stage::commit)});
     emit.flow(Stage::ingress_groups, kEstablished, owner, with({}, Verdict::established), {go_to(Stage::commit)});
     // What is not tracked reaches a port with groups only if no group may cut it off.
     auto passes = discovery();
@@ -97,6 +99,10 @@ void groups_attachment(Emit& emit, const Attachment& attachment) {
         std::ranges::any_of(attachment.groups, [](const auto& group) { return group->restricts_egress; });
     for (const auto& end : {kSender, kReceiver})
         ask(emit, end, attachment, restricts_egress);
+    for (const auto& end : {kSender, kReceiver})
+        emit.drop(end.stage, kLost, owner, end.forward_reason,
+                  with(of::Match().set(end.port, attachment.id.value), Verdict::pending)
+                      .set(of::Field::ct_state, 0, of::ct::kTrk));
     emit.drop(Stage::ingress_groups, kUntracked, owner, Reason::group_ingress,
               with(of::Match().set(kDestination, attachment.id.value), Verdict::untracked));
     if (restricts_egress)

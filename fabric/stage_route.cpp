@@ -1,6 +1,7 @@
 // route: which network is next, and which address in it. Packets to a router's MAC, under that router's routes; what a
 // gateway took in from outside, under those of all routers behind it. Longest prefix first; a network's own subnet
 // before a static route of the same length.
+#include "fabric/special.hpp"
 #include "fabric/stages.hpp"
 #include "pipeline/answer.hpp"
 
@@ -14,6 +15,7 @@ enum Priority : std::uint16_t {
     kNoRoute = 90,
     kPrefix = 100, // plus twice the length, plus one for a network's own
     kNowhere = 500,
+    kLinksOwn = 700,
     kOwn = 600,
     kOwnPorts = 610,
     kEcho = 620,
@@ -38,6 +40,13 @@ struct Table {
         return match;
     }
 };
+
+/// What no group judges, since it never leaves its link, must not come from another one.
+void drop_links_own(Emit& emit, Owner owner, const Table& table) {
+    for (auto matches : {discovery(), dhcp_answers()})
+        for (auto& match : matches)
+            emit.drop(Stage::route, kLinksOwn, owner, Reason::no_route, both(std::move(match), table.match()));
+}
 
 class Routes {
   public:
@@ -153,6 +162,7 @@ void route_router(Emit& emit, const RouterView& router) {
     routes.gateway();
     routes.own_addresses();
     routes.nowhere();
+    drop_links_own(emit, {Kind::router, router.id, {}}, {router.id, router.mac});
     if (!router.gateway) return;
     // What a gateway took in goes to its routers' networks and no further. Their subnets do not overlap.
     Routes from_outside(emit, router, {*router.gateway, std::nullopt});
@@ -162,6 +172,7 @@ void route_router(Emit& emit, const RouterView& router) {
 }
 
 void route_gateway(Emit& emit, const nat::Gateway& gateway) {
+    drop_links_own(emit, {Kind::gateway, gateway.id, {}}, {gateway.id, std::nullopt});
     for (const auto type : {of::eth_type::kIpv4, of::eth_type::kIpv6})
         emit.drop(Stage::route, kNoRoute, {Kind::gateway, gateway.id, {}}, Reason::no_route,
                   of::Match().set(kRouter, gateway.id.value).eth_type(type));

@@ -12,16 +12,22 @@ namespace {
 
 enum Priority : std::uint16_t {
     kMiss = 0,
-    kOther = 100,      // state: any other packet of a connection
-    kTracked = 100,    // track
-    kFromGateway = 110, // more than nat's 105
+    // track
+    kTracked = 100,
+    kOwnGateways = 150, // what a gateway of this host sends onto its public network
+    kToPort = 155,      // of that, what is for a port here
+    kSpecial = 300,
+    kOwnRouter = 320,
+    kRoute = 1000, // plus twice the length, plus one for a network's own; more than nat's
+    kAddress = 2000,
+    // state
+    kOther = 100,
     kNew = 150,
     kEstablished = 200,
-    kOwnRouter = 200,
     kInvalid = 300,
     kInvalidOf = 310,
-    kSpecial = 300,
-    kBeforeGateway = 400, // nat_in: more than any of nat's
+    // nat_in: more than any of nat's
+    kBeforeGateway = 400,
 };
 
 constexpr std::array kFamilies{of::eth_type::kIpv4, of::eth_type::kIpv6};
@@ -37,19 +43,38 @@ class Tracker {
     void network(const ZoneNetwork& network) {
         const auto here = [&] { return of::Match().metadata(network.id.value); };
         for (const auto& ip : network.router)
-            emit_.flow(Stage::track, kOwnRouter, owner_, here().ip_dst(ip), {go_to(Stage::route)});
+            pass(kOwnRouter, here().eth_dst(network.router_mac).ip_dst(ip));
         for (const auto way : {WayIn::local, WayIn::tunnel})
-            track(kTracked, here().set(kWayIn, static_cast<std::uint64_t>(way)));
-        if (network.physical) track(kTracked, from_wire(here()).multicast(true));
+            track(kTracked, by(way, here()));
+        if (network.physical) track(kTracked, by(WayIn::uplink, here()).multicast(true));
+        if (network.beside_gateway) pass(kOwnGateways, by(WayIn::local, here()).set(kSource, 0));
+        // What asks beyond its link is a connection like any other, and not a DHCP client's affair.
+        if (!network.router.empty())
+            for (auto& match : dhcp_requests())
+                track_in(kSpecial + 10, both(std::move(match), by(WayIn::local, here()).eth_dst(network.router_mac)));
+    }
+
+    /// What comes in by the edge or a gateway is tracked here if it ends here. As in route, the longest prefix decides.
+    void routes() {
+        for (const auto& route : zone_.routes) {
+            const auto priority =
+                static_cast<std::uint16_t>(kRoute + 2 * route.prefix.length + (route.connected ? 1 : 0));
+            for (auto& match : routed()) {
+                // A router's default route is not for what its gateway took in.
+                if (route.prefix.length == 0 && match.find(kWayIn) == nullptr) continue;
+                match.ip_dst(route.prefix);
+                route.local ? track_in(priority, std::move(match)) : pass(priority, std::move(match));
+            }
+        }
     }
 
     void port(const ZonePort& port) {
         const auto network = [&] { return of::Match().metadata(port.network.value); };
-        if (port.physical) track(kTracked, from_wire(network()).eth_dst(port.mac));
-        for (const auto& prefix : port.addresses) {
-            if (zone_.edge) track(kTracked, from_wire(of::Match().set(kRouter, zone_.router->value)), prefix);
-            if (zone_.gateway) track(kFromGateway, of::Match().set(kRouter, zone_.gateway->value), prefix);
-        }
+        if (port.physical) track(kTracked, by(WayIn::uplink, network()).eth_dst(port.mac));
+        if (port.beside_gateway) track(kToPort, by(WayIn::local, network()).set(kSource, 0).eth_dst(port.mac));
+        for (const auto& ip : port.ips)
+            for (auto& match : routed())
+                track_in(kAddress, std::move(match.ip_dst(ip)));
         // What it sends to a gateway here is judged before it is translated; then switch sends it back to nat_in.
         if (port.beside_gateway)
             for (const auto family : kFamilies)
@@ -77,15 +102,22 @@ class Tracker {
     }
 
   private:
-    static of::Match from_wire(of::Match match) {
-        return std::move(match.set(kWayIn, static_cast<std::uint64_t>(WayIn::uplink)));
+    static of::Match by(WayIn way, of::Match match) {
+        return std::move(match.set(kWayIn, static_cast<std::uint64_t>(way)));
+    }
+    /// Packets that are for the router, or behind it, and that no port of this host sent.
+    std::vector<of::Match> routed() const {
+        std::vector<of::Match> matches;
+        if (zone_.edge) matches.push_back(by(WayIn::uplink, of::Match().set(kRouter, zone_.router->value)));
+        if (zone_.gateway) matches.push_back(of::Match().set(kRouter, zone_.gateway->value));
+        return matches;
+    }
+    void pass(std::uint16_t priority, of::Match match) {
+        emit_.flow(Stage::track, priority, owner_, std::move(match), {go_to(Stage::route)});
     }
     void track(std::uint16_t priority, const of::Match& match) {
         for (const auto family : kFamilies)
             track_in(priority, of::Match(match).eth_type(family));
-    }
-    void track(std::uint16_t priority, of::Match match, const Prefix& to) {
-        track_in(priority, std::move(match.ip_dst(to)));
     }
     void track_in(std::uint16_t priority, of::Match match) {
         emit_.flow(Stage::track, priority, owner_, std::move(match),
@@ -112,6 +144,7 @@ void track_zone(Emit& emit, const ZoneView& zone) {
     Tracker tracker(emit, zone);
     for (const auto& network : zone.networks)
         tracker.network(network);
+    tracker.routes();
     for (const auto& port : zone.ports)
         tracker.port(port);
     tracker.states();

@@ -74,6 +74,7 @@ class ZoneBuilder {
         for (auto& [number, zone] : zones_) {
             zone.view.number = number;
             zone.view.policy = policy_of(number, zone);
+            add_routes(zone);
         }
     }
 
@@ -91,6 +92,7 @@ class ZoneBuilder {
         ZoneView view;
         std::set<std::string> groups;
         std::string judged; ///< which ports are in which groups, as text
+        const RouterView* router = nullptr;
     };
 
     void add(Zone& zone, const NetworkView& network) {
@@ -102,24 +104,41 @@ class ZoneBuilder {
             zone.view.edge = zone.view.edge || core.edge == view_.name;
         }
         zone.view.network = core.id;
-        ZoneNetwork part{core.id, core.physical(), {}, public_macs(core)};
-        if (core.routed) part.router = core.routed->addresses();
+        ZoneNetwork part{.id = core.id, .physical = core.physical(), .public_macs = public_macs(core)};
+        part.beside_gateway = view_.translating.contains(core.name);
+        if (core.routed) {
+            part.router = core.routed->addresses();
+            part.router_mac = core.routed->mac;
+        }
         for (const auto& [_, attachment] : network.bound)
-            if (is_local(view_, *attachment)) add(zone, core, *attachment, router, !part.public_macs.empty());
+            if (is_local(view_, *attachment)) add(zone, core, *attachment);
         zone.view.networks.push_back(std::move(part));
+        if (router != nullptr) zone.router = router;
     }
 
-    void add(Zone& zone, const NetworkCore& core, const Attachment& attachment, const RouterView* router,
-             bool beside_gateway) {
-        ZonePort port{attachment.owner, attachment.id,           core.id, core.physical(), beside_gateway,
-                      attachment.mac,   {}, attachment.binding.ofport};
-        for (const auto& ip : attachment.ips) {
-            port.addresses.push_back(Prefix::host(ip));
-            if (router == nullptr) continue;
-            for (const auto& route : router->routes)
-                if (route.via == ip) port.addresses.push_back(route.prefix);
-        }
-        zone.view.ports.push_back(std::move(port));
+    /// Where the router leads, for packets that come by their destination's address.
+    void add_routes(Zone& zone) const {
+        if (zone.router == nullptr || (!zone.view.edge && !zone.view.gateway)) return;
+        std::set<Ip> local;
+        for (const auto& port : zone.view.ports)
+            local.insert(port.ips.begin(), port.ips.end());
+        for (const auto& leg : zone.router->legs)
+            for (const auto& subnet : {leg.subnet, leg.subnet6})
+                if (subnet) zone.view.routes.push_back({*subnet, true, false});
+        for (const auto& route : zone.router->routes)
+            zone.view.routes.push_back({route.prefix, false, local.contains(route.via)});
+    }
+
+    void add(Zone& zone, const NetworkCore& core, const Attachment& attachment) {
+        zone.view.ports.push_back({.owner = attachment.owner,
+                                   .id = attachment.id,
+                                   .network = core.id,
+                                   .physical = core.physical(),
+                                   .beside_gateway = view_.translating.contains(core.name),
+                                   .grouped = !attachment.groups.empty(),
+                                   .mac = attachment.mac,
+                                   .ips = attachment.ips,
+                                   .ofport = attachment.binding.ofport});
         if (attachment.groups.empty()) return;
         fmt::format_to(std::back_inserter(zone.judged), "{:x}:", attachment.id.value);
         for (const auto& group : attachment.groups) {

@@ -9,7 +9,7 @@ namespace weft::nat {
 using namespace pipeline;
 
 namespace {
-enum Priority : std::uint16_t { kPast = 105, kNobody = 90, kActive = 100, kHere = 150 };
+enum Priority : std::uint16_t { kPast = 315, kNobody = 90, kActive = 100, kHere = 150 };
 }
 
 void track_gateway(Sink& sink, const Gateway& gateway, const Site& here) {

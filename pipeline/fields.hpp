@@ -36,8 +36,8 @@ inline of::SetField load(Nat step) {
     return load(kNat, static_cast<std::uint64_t>(step));
 }
 
-/// A connection's verdict is in the low 8 bits of its register, its zone in the high 16: so a packet that the daemon
-/// sends on, which has lost its ct_zone, is committed all the same.
+/// A connection's verdict is in the low 8 bits of its register, its zone in the high 16: a commit clears ct_zone, and
+/// the daemon must know where to look up a packet that it sends on.
 inline constexpr of::Bits kVerdictBits = 0xff, kZoneBits = 0xffff'0000;
 inline of::SetField load(Verdict verdict) {
     return {kConnection, static_cast<of::Bits>(verdict), kVerdictBits};

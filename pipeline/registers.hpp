@@ -27,6 +27,7 @@ enum class Verdict : std::uint8_t {
     pending = 2,     ///< judged by the groups that it meets, then committed
     asked = 3,       ///< the groups of a port are being asked
     allowed = 4,     ///< one of them said yes
+    judged = 5,      ///< at commit: by the groups of the port whose address it is for
 };
 
 enum class Nat : std::uint8_t {

@@ -1,5 +1,6 @@
 #include "topology/model.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace weft::topology {
@@ -57,7 +58,9 @@ std::string text_of(const Rule& rule) {
     const bool ingress = rule.direction == Direction::ingress;
     auto text = fmt::format("{} {}", ingress ? "ingress" : "egress", rule.protocol.to_string());
     std::string_view separator = " ";
-    for (const auto& range : rule.ports) {
+    auto ports = rule.ports;
+    std::ranges::sort(ports);
+    for (const auto& range : ports) {
         text += fmt::format("{}{}", separator, range.to_string());
         separator = ",";
     }

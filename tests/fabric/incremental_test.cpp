@@ -62,6 +62,28 @@ Touched edit(Fixture& fixture, const topology::Topology& whole, Absent& absent) 
     return {.all = true, .networks = {}, .hosts = {}};
 }
 
+/// The port's groups become others, and so do two groups' rules; an ACL comes or goes.
+void edit_policy(topology::Topology& topology, topology::Port& port) {
+    const auto maybe = [] { return *rc::gen::inRange(0, 2) == 1; };
+    topology::SecurityRule from_g2;
+    from_g2.remote_group = "g2";
+    topology::SecurityRule out;
+    out.direction = topology::Direction::egress;
+    out.remote = Prefix::parse("10.0.0.0/8");
+    topology.security_groups["g1"].name = "g1";
+    topology.security_groups["g1"].rules = {from_g2};
+    topology.security_groups["g2"].name = "g2";
+    topology.security_groups["g2"].rules.clear();
+    if (maybe()) topology.security_groups["g2"].rules.push_back(out);
+    port.security_groups.clear();
+    for (const auto* name : {"g1", "g2"})
+        if (maybe()) port.security_groups.emplace_back(name);
+    auto& acl = topology.networks.at(port.network).acl;
+    acl.clear();
+    if (maybe()) acl.push_back({.allow = false, .ports = {{80, 90}}, .remote = out.remote});
+    if (!acl.empty()) acl.front().protocol = {topology::Protocol::Class::number, 6};
+}
+
 /// One random thing that happens to a fabric; returns what it touched.
 Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
     Touched touched;
@@ -93,6 +115,7 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
         auto& edited_port = edited.ports.at(port);
         edited_port.port_security = !edited_port.port_security;
         if (edited_port.trunk.size() > 1) edited_port.trunk.pop_back();
+        edit_policy(edited, edited_port);
         if (edited.networks.contains("office"))
             edited.networks.at("office").vlan = *rc::gen::inRange<std::uint16_t>(50, 60);
         fixture.topology = std::make_shared<const topology::Topology>(std::move(edited));

@@ -25,6 +25,7 @@ BIN = pathlib.Path(os.environ.get("WEFT_BIN", ROOT / "build/dev/bin")).resolve()
 DEMO = ROOT / "configs/topologies/demo.toml"
 SCALE = float(os.environ.get("WEFT_TIME_SCALE", "1"))
 NOTHING_SENT = {"flow_mods": 0, "group_mods": 0, "meter_mods": 0, "ovsdb_ops": 0}
+FORGETTING = 10  # flow-mods of every change on a userspace datapath: controller/stale_cache.hpp
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer")
 
 

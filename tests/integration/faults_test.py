@@ -192,7 +192,7 @@ class Faults(FabricTest):
             self.assertEqual({host: sent for host, sent in self.lab.sent().items() if host != "kvm1"}, others)
 
     def test_flows_by_hand(self):
-        self.assertEqual(len(self.held()[2]), 2, "the meters of the punts")
+        self.assertGreaterEqual(len(self.held()[2]), 2, "the meters of the punts")
         guard = next(flow for flow in self.held()[0] if "table=1" in flow and "priority=150" in flow)
         match = re.search(r"priority=150,(\S+)", guard)[1].removesuffix(",")
         for what, words in (("every flow deleted", ["del-flows"]),

@@ -469,8 +469,7 @@ class Gateway(Traffic, FabricTest):
         mods = {host: after[host]["flow_mods"] - before[host]["flow_mods"] for host in after}
         print(f"\n    flow-mods: {mods} ", end="", flush=True)
         self.assertEqual({host for host, count in mods.items() if count}, {"kvm1", "kvm2"})
-        forgetting = 10  # of every change on a userspace datapath: controller/stale_cache.hpp
-        self.assertLessEqual(max(mods.values()), 32 + forgetting, "what is the floating IP's")
+        self.assertLessEqual(max(mods.values()) - fabric.FORGETTING, 32, "what is the floating IP's")
         self.assertEqual(self.both("internet", "web2", "203.0.113.22", 80, source=INTERNET), INTERNET)
         self.assertEqual(self.both("web2", "internet", INTERNET, 8004), "203.0.113.22")
         self.assert_closed("internet", "web2", FLOATING, 80)

@@ -72,6 +72,9 @@ rules = [ { direction = "egress", protocol = "udp" }, { direction = "ingress", p
 name = "mates"
 rules = [ { direction = "ingress", protocol = "any", remote_group = "mates" } ]
 [[security_group]]
+name = "nothing"
+rules = [ { direction = "egress", protocol = "tcp", ports = ["1"] } ]
+[[security_group]]
 name = "outside"
 rules = [
   { direction = "ingress", protocol = "tcp", ports = ["80"], remote = "203.0.113.2/32" },
@@ -89,7 +92,9 @@ security_groups = {groups}
     ("near", "blue", "10.0.1.12", "kvm1", '["quiet"]'), ("far", "blue", "10.0.1.13", "kvm2", "[]"),
     ("listed", "green", "10.0.2.10", "kvm2", "[]"), ("other", "green", "10.0.2.11", "kvm1", "[]"),
     ("mate1", "blue", "10.0.1.21", "kvm1", '["mates"]'), ("mate2", "green", "10.0.2.21", "kvm2", '["mates"]'),
-    ("bare", "public", "203.0.113.50", "kvm1", '["outside"]'))) + """
+    ("jail", "blue", "10.0.1.30", "kvm1", '["nothing"]'),
+    ("bare", "public", "203.0.113.50", "kvm1", '["outside"]'),
+    ("bare2", "public", "203.0.113.52", "kvm2", '["outside"]'))) + """
 [[lab.endpoint]]
 name = "internet"
 physnet = "physnet1"
@@ -231,11 +236,13 @@ class Cases(Traffic, fabric.FabricTest):
 
         frames = [syn(1024 + i) for i in range(30000)]
 
-        def flood():  # no faster than the switch takes it in, four times as fast as a port may
-            begun = time.monotonic()
-            for number, at in enumerate(range(0, 3 * len(frames), 100)):
-                wire.send(*(frames * 4)[at:at + 100])
-                time.sleep(max(0, begun + number * 0.005 - time.monotonic()))
+        def flood():  # no faster than the switch takes it in, several times as fast as a port may
+            begun, sent = time.monotonic(), 0
+            while not self.drops("open", "new_connection_rate") and time.monotonic() < begun + 20 * fabric.SCALE:
+                for at in range(0, len(frames), 100):
+                    wire.send(*frames[at:at + 100])
+                    sent += 100
+                    time.sleep(max(0, begun + sent / 20000 - time.monotonic()))
 
         flooding = threading.Thread(target=flood, daemon=True)
         flooding.start()
@@ -244,9 +251,9 @@ class Cases(Traffic, fabric.FabricTest):
             self.assertEqual(self.tcp("far", "web", "10.0.1.10", 80), "10.0.1.13")
             done += 1
         self.assertGreater(done, 0)
+        self.assertGreater(self.drops("open", "new_connection_rate"), 0)
         eventually(lambda: self.lab.events("new_connection_rate", "kvm1", since), 6, "the event")
         self.assertEqual(self.lab.events("new_connection_rate", "kvm1", since)[0]["object"], "port open")
-        self.assertGreater(self.drops("open", "new_connection_rate"), 0)
 
     def test_one_recirculation_between_two_ports_of_a_host(self):
         self.assertEqual(self.udp("near", "web", "10.0.1.10", 5003), "10.0.1.12")  # groups on both
@@ -324,6 +331,67 @@ class Cases(Traffic, fabric.FabricTest):
         eventually(lambda: "10.0.1.21" in named("kvm2"), 3, "the rule with who is back")
         self.assertEqual(self.both("mate1", "mate2", "10.0.2.21", 7004), "10.0.1.21")
         self.assertNotEqual(self.lab.sent(), before)
+
+    def test_a_datagram_that_the_router_fragments_is_judged_too(self):
+        """From the internet, 1,500 bytes without DF: weftd cuts it up for blue, and sends the pieces on their way."""
+        for port, passes in ((5003, True), (5009, False)):
+            with make(self.ns("web"), socket.SOCK_DGRAM, "10.0.1.10") as far, \
+                    make(self.ns("internet"), socket.SOCK_DGRAM, "203.0.113.20") as near:
+                far.bind(("10.0.1.10", port))
+                near.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER: IP_PMTUDISC_DONT
+                near.sendto(MARK, ("203.0.113.20", port))
+                near.sendto(b"x" * 1470, ("203.0.113.20", port))
+                far.settimeout(3 * fabric.SCALE if passes else 0.5)
+                if passes:
+                    self.assertEqual({len(far.recv(2000)), len(far.recv(2000))}, {len(MARK), 1470})
+                else:
+                    with self.assertRaises(TimeoutError):
+                        far.recv(2000)
+
+    def test_what_is_a_links_own_is_not_routed(self):
+        """DHCP answers and discovery pass groups. So none comes from another link, and no question leaves by a router."""
+        web, mac = self.wire("web"), self.lab.json("show", "router", "main")["mac"]
+        outside = Wire(self.ns("internet"))
+        self.addCleanup(outside.close)
+        answer = UDP(sport=67, dport=68) / MARK
+        outside.send(bytes(Ether(src=outside.mac, dst=self.mac_of("internet", "203.0.113.20"))
+                           / IP(src="203.0.113.1", dst="203.0.113.20") / answer))
+        jail, ear = Wire(self.ns("jail")), self.wire("internet")
+        self.addCleanup(jail.close)
+        before = self.drops("jail", "group_egress")
+        jail.send(bytes(Ether(src=self.macs["jail"], dst=mac)
+                        / IP(src="10.0.1.30", dst="198.51.100.7") / UDP(sport=68, dport=67) / MARK))
+        self.assert_counted("jail", "group_egress", before)
+        self.assertEqual(self.heard({"web": web, "internet": ear}), set())
+        # To its router's address, and to somebody else's MAC.
+        far = self.wire("far")
+        jail.send(bytes(Ether(src=self.macs["jail"], dst=self.macs["far"])
+                        / IP(src="10.0.1.30", dst="10.0.1.1") / UDP(sport=5, dport=6) / MARK))
+        self.assert_counted("jail", "group_egress", before + 1)
+        self.assertEqual(self.heard({"far": far}), set())
+
+    def test_nobody_opens_a_port_by_the_mac_of_another(self):
+        """A packet to jail's address that goes to all, to near's MAC, whose groups allow it, or to far's, which has none,
+        begins no connection that jail may answer."""
+        other, jail, ears = Wire(self.ns("open")), Wire(self.ns("jail")), self.wires("jail", "open")
+        for wire in (other, jail):
+            self.addCleanup(wire.close)
+        for number, to in enumerate(("ff:ff:ff:ff:ff:ff", self.macs["near"], self.macs["far"])):
+            for _ in range(2):
+                other.send(bytes(Ether(src=self.macs["open"], dst=to) / IP(src="10.0.1.11", dst="10.0.1.30")
+                                 / UDP(sport=6000 + number, dport=6100) / MARK))
+                time.sleep(0.1)
+            before = self.drops("jail", "group_egress")
+            jail.send(bytes(self.frame("jail", "open", IP(src="10.0.1.30", dst="10.0.1.11")
+                                       / UDP(sport=6100, dport=6000 + number) / MARK)))
+            self.assert_counted("jail", "group_egress", before)
+            other.send(bytes(self.frame("open", "jail", IP(src="10.0.1.11", dst="10.0.1.30")
+                                        / UDP(sport=6000 + number, dport=6100) / MARK)))
+        self.assertEqual(self.heard(ears), set())
+
+    def test_beside_a_standby_a_public_port_reaches_the_gateway_too(self):
+        self.assertEqual(self.tcp("bare2", "web", "203.0.113.20", 80), "203.0.113.52")
+        self.assertEqual(self.tcp("far", "bare2", "203.0.113.52", 80), "203.0.113.2")
 
     def test_through_a_gateway_the_public_address_is_the_remote(self):
         self.assertEqual(self.tcp("internet", "web", "203.0.113.20", 80), "203.0.113.1")
