@@ -24,6 +24,8 @@ class TruthTable(fabric.FabricTest):
 
     def apply(self, wanted):
         self.lab.ctl("apply", self.lab.write("policy.toml", wanted.toml()))
+        for host in policy.HOSTS:  # what Open vSwitch has cached follows its tables a moment later
+            self.lab.exec(host, "ovs-appctl", "revalidator/wait")
 
     def differences(self, wanted):
         probes = [Probe(*cell) for cell in wanted.cells()]
