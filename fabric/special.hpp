@@ -29,6 +29,6 @@ inline std::uint32_t new_connections_meter(std::uint32_t ofport) {
     return 0x1'0000 + ofport;
 }
 /// In connections a second; the burst is twice that. The kernel of a busy server begins fewer.
-inline constexpr std::uint32_t kNewConnections = 5000;
+inline constexpr std::uint32_t kNewConnections = 10'000;
 
 } // namespace weft::fabric
