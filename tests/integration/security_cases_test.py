@@ -87,12 +87,13 @@ network = "{network}"
 ip = "{ip}"
 lab_host = "{host}"
 security_groups = {groups}
+port_security = {"false" if name == "loose" else "true"}
 """ for name, network, ip, host, groups in (
     ("web", "blue", "10.0.1.10", "kvm1", '["web"]'), ("open", "blue", "10.0.1.11", "kvm1", "[]"),
     ("near", "blue", "10.0.1.12", "kvm1", '["quiet"]'), ("far", "blue", "10.0.1.13", "kvm2", "[]"),
     ("listed", "green", "10.0.2.10", "kvm2", "[]"), ("other", "green", "10.0.2.11", "kvm1", "[]"),
     ("mate1", "blue", "10.0.1.21", "kvm1", '["mates"]'), ("mate2", "green", "10.0.2.21", "kvm2", '["mates"]'),
-    ("jail", "blue", "10.0.1.30", "kvm1", '["nothing"]'),
+    ("jail", "blue", "10.0.1.30", "kvm1", '["nothing"]'), ("loose", "blue", "10.0.1.40", "kvm2", "[]"),
     ("bare", "public", "203.0.113.50", "kvm1", '["outside"]'),
     ("bare2", "public", "203.0.113.52", "kvm2", '["outside"]'))) + """
 [[lab.endpoint]]
@@ -148,6 +149,23 @@ class Cases(Traffic, fabric.FabricTest):
             self.assert_pings(who, "10.0.1.1")
             self.assert_pings(who, "fd00:1::1")
         self.assertTrue(self.mac_of("near", "10.0.1.10"))
+
+    def test_dhcp_is_never_cut_off(self):
+        """jail may send to nobody and web be sent to by nobody on these ports, but for DHCP."""
+        ask = Ether(src=self.macs["jail"], dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255")
+        jail, ears = Wire(self.ns("jail")), self.wires("open", "far", "web")
+        self.addCleanup(jail.close)
+        jail.send(bytes(ask / UDP(sport=68, dport=67) / MARK))
+        eventually(lambda: self.heard({name: ears[name] for name in ("open", "far")}) or None, 2, "the question")
+        self.assertEqual(self.heard({"web": ears["web"]}), set(), "it is no answer")
+        server = Wire(self.ns("loose"))
+        self.addCleanup(server.close)
+        answer = Ether(src=self.macs["loose"], dst=self.macs["web"]) / IP(src="10.0.1.40", dst="10.0.1.10")
+        server.send(bytes(answer / UDP(sport=68, dport=67) / MARK))
+        time.sleep(0.1)
+        self.assertEqual(self.heard({"web": ears["web"]}), set(), "nor is this")
+        server.send(bytes(answer / UDP(sport=67, dport=68) / MARK))
+        eventually(lambda: self.heard({"web": ears["web"]}), 2, "the answer")
 
     def test_fragments_are_judged_as_the_whole_datagram(self):
         for client in ("open", "far"):
