@@ -187,7 +187,8 @@ void print_groups(std::ostream& out, const json::value& value, bool colours) {
     // A line for each rule, the group's own words on the first.
     json::array rows;
     for (const auto& group : items(value)) {
-        json::object row{{"name", at(group, "name")}, {"ports", items(at(group, "ports")).size()}, {"hosts", at(group, "hosts")}};
+        json::object row{
+            {"name", at(group, "name")}, {"ports", items(at(group, "ports")).size()}, {"hosts", at(group, "hosts")}};
         const auto rules = items(at(group, "rules"));
         if (rules.empty()) rows.push_back(row);
         int number = 0;

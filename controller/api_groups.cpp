@@ -2,6 +2,7 @@
 #include "controller/api.hpp"
 #include "pipeline/cookie.hpp"
 #include "pipeline/stages.hpp"
+#include "topology/ids.hpp"
 
 #include <boost/json.hpp>
 #include <set>
@@ -41,18 +42,17 @@ Task<Counts> read_counts(const Supervisor& supervisor, Kind kind, std::array<Sta
     co_return counts;
 }
 
-/// "rule" or "entry", its place, and what it counted. `id` is of the object's name and the text.
-template <class Rules>
-json::array counted(std::string_view key, Kind kind, const std::string& name, const Rules& rules,
+/// "rule" or "entry", its place, and what it counted. `id_of` gives its id.
+template <class Rules, class IdOf>
+json::array counted(std::string_view key, const std::string& name, const Rules& rules, IdOf id_of,
                     const Counts& counts) {
     json::array result;
     std::set<ObjectId> said; // one that stands twice is one on the switches
     for (const auto& rule : rules) {
-        const auto text = rule.to_string();
-        const auto id = object_id(kind, name + "\n" + text);
+        const auto id = id_of(name, rule);
         const auto found = counts.find(id);
         const auto count = found == counts.end() || !said.insert(id).second ? Count{} : found->second;
-        result.push_back({{key, text},
+        result.push_back({{key, rule.to_string()},
                           {"declared", rule.origin.to_string()},
                           {"packets", count.packets},
                           {"bytes", count.bytes}});
@@ -71,7 +71,7 @@ json::object group_object(const Supervisor& supervisor, const topology::Security
     return {{"name", group.name},
             {"ports", std::move(ports)},
             {"hosts", std::move(hosts)},
-            {"rules", counted("rule", Kind::security_rule, group.name, group.rules, counts)}};
+            {"rules", counted("rule", group.name, group.rules, topology::rule_id, counts)}};
 }
 
 Task<Counts> rule_counts(const Supervisor& supervisor) {
@@ -103,7 +103,7 @@ Task<json::array> acl(const Supervisor& supervisor, std::string network) {
     const auto& networks = supervisor.intent().topology().networks;
     const auto found = networks.find(network);
     if (found == networks.end()) co_return json::array{};
-    co_return counted("entry", Kind::acl_entry, network, found->second.acl, counts);
+    co_return counted("entry", network, found->second.acl, topology::entry_id, counts);
 }
 
 } // namespace weft::controller::view

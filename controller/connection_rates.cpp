@@ -25,8 +25,8 @@ std::vector<DroppedConnections> dropped_connections(const fabric::HostView& host
             if (attachment->binding.host != host.name) continue;
             const auto meter = by_id.find(fabric::new_connections_meter(attachment->binding.ofport));
             if (meter != by_id.end())
-                result.insert_or_assign(port, DroppedConnections{port, meter->second->dropped_packets,
-                                                                 meter->second->dropped_bytes});
+                result.insert_or_assign(
+                    port, DroppedConnections{port, meter->second->dropped_packets, meter->second->dropped_bytes});
         }
     std::vector<DroppedConnections> all;
     for (auto& [_, dropped] : result)

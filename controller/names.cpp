@@ -3,6 +3,7 @@
 #include "openflow/codec.hpp"
 #include "pipeline/cookie.hpp"
 #include "pipeline/fields.hpp"
+#include "topology/ids.hpp"
 
 #include <charconv>
 #include <fmt/format.h>
@@ -62,16 +63,14 @@ Names::Names(const fabric::World& world) {
         groups_.emplace(group->number, name);
         // By its place in the file: "rule 2" is what the admin counts.
         const auto& written = world.topology->security_groups.at(name).rules;
-        for (std::size_t i = 0; i < written.size(); ++i) {
-            const auto id = object_id(Kind::security_rule, name + "\n" + written[i].to_string());
-            objects_.emplace(key(Kind::security_rule, id), fmt::format("security_group/{} rule {}", name, i + 1));
-        }
+        for (std::size_t i = 0; i < written.size(); ++i)
+            objects_.emplace(key(Kind::security_rule, topology::rule_id(name, written[i])),
+                             fmt::format("security_group/{} rule {}", name, i + 1));
     }
     for (const auto& [name, network] : world.topology->networks)
-        for (std::size_t i = 0; i < network.acl.size(); ++i) {
-            const auto id = object_id(Kind::acl_entry, name + "\n" + network.acl[i].to_string());
-            objects_.emplace(key(Kind::acl_entry, id), fmt::format("network/{} acl {}", name, i + 1));
-        }
+        for (std::size_t i = 0; i < network.acl.size(); ++i)
+            objects_.emplace(key(Kind::acl_entry, topology::entry_id(name, network.acl[i])),
+                             fmt::format("network/{} acl {}", name, i + 1));
     for (const auto& [address, _] : world.topology->floating_ips) {
         const auto id = object_id(Kind::floating_ip, address.to_string());
         objects_.emplace(key(Kind::floating_ip, id), "floating_ip/" + address.to_string());

@@ -22,8 +22,11 @@ constexpr std::array<std::uint32_t, 3> kBits{1, 2, 4};
 std::vector<openflow::Flow> flows_of(std::uint32_t bit) {
     std::vector<openflow::Flow> flows;
     for (const auto stage : kBeginnings)
-        flows.push_back({pipeline::table_of(stage), kFirst, pipeline::cookie({Kind::fabric, {1}, {}}),
-                         openflow::Match().set(openflow::Field::pkt_mark, bit, bit), {}});
+        flows.push_back({pipeline::table_of(stage),
+                         kFirst,
+                         pipeline::cookie({Kind::fabric, {1}, {}}),
+                         openflow::Match().set(openflow::Field::pkt_mark, bit, bit),
+                         {}});
     return flows;
 }
 

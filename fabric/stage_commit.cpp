@@ -29,8 +29,8 @@ void commit_zone(Emit& emit, const ZoneView& zone) {
         of::append(remember, pass);
         for (const auto verdict : {Verdict::pending, Verdict::allowed, Verdict::judged})
             emit.flow(Stage::commit, kPending, owner_of(zone), at(verdict), remember);
-        // What is remembered passes the groups of both ends. So nothing is that the groups of its address's port have not
-        // judged: neither a packet to many, nor one that goes astray by its MAC.
+        // What is remembered passes the groups of both ends. So nothing is that the groups of its address's port have
+        // not judged: neither a packet to many, nor one that goes astray by its MAC.
         for (const auto verdict : {Verdict::allowed, Verdict::pending})
             emit.flow(Stage::commit, kMulticast, owner_of(zone), at(verdict).multicast(true), pass);
         for (const auto& port : zone.ports)

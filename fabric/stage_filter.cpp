@@ -1,5 +1,5 @@
-// filter_out and filter_in: a network's ACL, in order, without state. "egress" judges what its ports send, "ingress" what
-// is delivered to a port of it on this host, wherever it comes from. An entry with ports judges a packet's first
+// filter_out and filter_in: a network's ACL, in order, without state. "egress" judges what its ports send, "ingress"
+// what is delivered to a port of it on this host, wherever it comes from. An entry with ports judges a packet's first
 // fragment: later ones have no ports, and without the first they come to nothing.
 #include "fabric/special.hpp"
 #include "fabric/stages.hpp"

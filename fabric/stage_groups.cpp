@@ -30,14 +30,14 @@ struct End {
     Stage forward, reply; ///< the rules that are asked for a packet of the connection's own direction, and for a reply
     Reason forward_reason, reply_reason;
 };
-constexpr End kSender{Stage::egress_groups, Stage::route,        kSource,
-                      Stage::egress_rules,  Stage::ingress_rules, Reason::group_egress, Reason::group_ingress};
-constexpr End kReceiver{Stage::ingress_groups, Stage::commit,       kDestination,
-                        Stage::ingress_rules,  Stage::egress_rules, Reason::group_ingress, Reason::group_egress};
+constexpr End kSender{Stage::egress_groups, Stage::route,         kSource, Stage::egress_rules, Stage::ingress_rules,
+                      Reason::group_egress, Reason::group_ingress};
+constexpr End kReceiver{Stage::ingress_groups, Stage::commit,         kDestination,        Stage::ingress_rules,
+                        Stage::egress_rules,   Reason::group_ingress, Reason::group_egress};
 
 of::Match in_direction(of::Match match, bool reply) {
-    return std::move(match.set(of::Field::ct_state, of::ct::kTrk | (reply ? of::ct::kRpl : 0),
-                               of::ct::kTrk | of::ct::kRpl));
+    return std::move(
+        match.set(of::Field::ct_state, of::ct::kTrk | (reply ? of::ct::kRpl : 0), of::ct::kTrk | of::ct::kRpl));
 }
 
 void ask(Emit& emit, const End& end, const Attachment& attachment, bool restricts_egress) {
@@ -65,7 +65,8 @@ void groups_host(Emit& emit) {
     for (const auto& end : {kSender, kReceiver}) {
         for (const auto family : {of::eth_type::kIpv4, of::eth_type::kIpv6})
             emit.flow(end.stage, kLaterFragment, owner,
-                      with(of::Match().eth_type(family), Verdict::pending).set(of::Field::ip_frag, kLaterFragments, kLaterFragments),
+                      with(of::Match().eth_type(family), Verdict::pending)
+                          .set(of::Field::ip_frag, kLaterFragments, kLaterFragments),
                       {go_to(end.next)});
         emit.flow(end.stage, kMiss, owner, {}, {go_to(end.next)});
     }
@@ -97,12 +98,12 @@ void groups_attachment(Emit& emit, const Attachment& attachment) {
     if (attachment.groups.empty()) return;
     const bool restricts_egress =
         std::ranges::any_of(attachment.groups, [](const auto& group) { return group->restricts_egress; });
-    for (const auto& end : {kSender, kReceiver})
+    for (const auto& end : {kSender, kReceiver}) {
         ask(emit, end, attachment, restricts_egress);
-    for (const auto& end : {kSender, kReceiver})
         emit.drop(end.stage, kLost, owner, end.forward_reason,
                   with(of::Match().set(end.port, attachment.id.value), Verdict::pending)
                       .set(of::Field::ct_state, 0, of::ct::kTrk));
+    }
     emit.drop(Stage::ingress_groups, kUntracked, owner, Reason::group_ingress,
               with(of::Match().set(kDestination, attachment.id.value), Verdict::untracked));
     if (restricts_egress)

@@ -84,8 +84,7 @@ class Tracker {
         const auto from_port = [&](of::Match match) { return std::move(match.set(kSource, port.id.value)); };
         emit_.drop(Stage::state, kInvalidOf, owner, Reason::ct_invalid, from_port(state(of::ct::kInv)));
         if (port.ofport != 0)
-            emit_.flow(Stage::state, kNew, owner,
-                       from_port(state(of::ct::kNew)).set(of::Field::ct_zone, zone_.number),
+            emit_.flow(Stage::state, kNew, owner, from_port(state(of::ct::kNew)).set(of::Field::ct_zone, zone_.number),
                        {of::Meter{new_connections_meter(port.ofport)}, load(Verdict::pending, zone_.number),
                         go_to(Stage::egress_groups)});
     }

@@ -83,11 +83,10 @@ NetworkCore core_of(const topology::Network& network, const Inputs& inputs, cons
         core.has_gateways = true;
         core.nexthops = found->second;
     }
-    std::set<std::string> said;
+    std::set<ObjectId> said;
     for (const auto& entry : network.acl) {
-        const auto text = entry.to_string(); // a repeated entry never decides
-        if (said.insert(text).second)
-            core.acl.push_back({object_id(Kind::acl_entry, network.name + "\n" + text), entry});
+        const auto id = topology::entry_id(network.name, entry);
+        if (said.insert(id).second) core.acl.push_back({id, entry}); // a repeated entry never decides
     }
     if (const auto router = roles.router.find(network.name); router != roles.router.end()) {
         const auto& name = router->second->name;

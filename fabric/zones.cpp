@@ -25,8 +25,7 @@ GroupView group_of(const topology::SecurityGroup& group) {
     for (const auto& rule : group.rules) {
         const auto text = rule.to_string();
         if (rule.direction == topology::Direction::egress) view.restricts_egress = true;
-        if (said.insert(text).second)
-            view.rules.push_back({object_id(Kind::security_rule, group.name + "\n" + text), rule});
+        if (said.insert(text).second) view.rules.push_back({topology::rule_id(group.name, rule), rule});
     }
     std::string all = group.name;
     for (const auto& text : said)

@@ -1,6 +1,6 @@
 #include "topology/ids.hpp"
 
-#include "base/ids.hpp"
+#include <fmt/format.h>
 
 namespace weft::topology {
 
@@ -25,6 +25,14 @@ std::uint32_t gateway_group_number(std::string_view gateway) {
 std::uint32_t security_group_number(std::string_view group) {
     const auto number = static_cast<std::uint32_t>(object_id(Kind::security_group, group).value);
     return number == 0 ? 1 : number;
+}
+
+ObjectId rule_id(std::string_view group, const SecurityRule& rule) {
+    return object_id(Kind::security_rule, fmt::format("{}\n{}", group, rule.to_string()));
+}
+
+ObjectId entry_id(std::string_view network, const AclEntry& entry) {
+    return object_id(Kind::acl_entry, fmt::format("{}\n{}", network, entry.to_string()));
 }
 
 } // namespace weft::topology
