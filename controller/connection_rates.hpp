@@ -28,7 +28,8 @@ class ConnectionRates {
     explicit ConnectionRates(Voice voice) : voice_(voice) {}
 
     /// Says `new_connection_rate` of ports whose count rose, of each at most once a minute.
-    void note(const fabric::HostView& host, const std::vector<openflow::MeterStats>& stats, SteadyClock::time_point now);
+    void note(const fabric::HostView& host, const std::vector<openflow::MeterStats>& stats,
+              SteadyClock::time_point now);
 
   private:
     struct Known {
@@ -36,7 +37,7 @@ class ConnectionRates {
         std::optional<SteadyClock::time_point> said;
     };
     Voice voice_;
-    std::set<std::string> seen_; ///< hosts whose meters have been looked at
+    std::set<std::string> seen_;                                 ///< hosts whose meters have been looked at
     std::map<std::pair<std::string, std::string>, Known> known_; ///< by host and port
 };
 

@@ -1,7 +1,7 @@
 #include "controller/frames.hpp"
 
-#include <arpa/inet.h>
-#include <cassert>
+#include "controller/wire.hpp"
+
 #include <tins/arp.h>
 #include <tins/ethernetII.h>
 #include <tins/icmpv6.h>
@@ -10,31 +10,12 @@
 namespace weft::controller {
 namespace {
 
-using Bytes = std::span<const std::byte>;
+using namespace wire;
 
 constexpr Mac kBroadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 const Ip kAnyV4 = Ip::v4(0);
 const Ip kAnyV6 = Ip::v6({});
 const Ip kAllNodes = Ip::v6({0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
-
-Tins::HWAddress<6> tins(const Mac& mac) {
-    return Tins::HWAddress<6>(mac.bytes.data());
-}
-
-Tins::IPv4Address tins_v4(const Ip& ip) {
-    return Tins::IPv4Address(htonl(ip.v4()));
-}
-
-Tins::IPv6Address tins_v6(const Ip& ip) {
-    assert(ip.is_v6());
-    return Tins::IPv6Address(ip.bytes().data());
-}
-
-Frame serialized(Tins::PDU& packet) {
-    const auto bytes = packet.serialize();
-    const auto all = std::as_bytes(std::span(bytes));
-    return {all.begin(), all.end()};
-}
 
 /// RFC 4291, 2.7.1: ff02::1:ff00:0/104 and the address's last 24 bits.
 Ip solicited_node(const Ip& ip) {
@@ -60,34 +41,6 @@ Frame nd_frame(const Mac& to, const Mac& from, const Ip& destination, const Ip& 
     header.hop_limit(255);
     auto packet = Tins::EthernetII(tins(to), tins(from)) / header / message;
     return serialized(packet);
-}
-
-constexpr std::size_t kEthernet = 14;
-
-std::uint8_t u8(Bytes bytes, std::size_t at) {
-    return std::to_integer<std::uint8_t>(bytes[at]);
-}
-
-std::uint16_t u16(Bytes bytes, std::size_t at) {
-    return static_cast<std::uint16_t>(u8(bytes, at) << 8 | u8(bytes, at + 1));
-}
-
-Mac mac_at(Bytes bytes, std::size_t at) {
-    Mac mac;
-    for (std::size_t i = 0; i < mac.bytes.size(); ++i)
-        mac.bytes[i] = u8(bytes, at + i);
-    return mac;
-}
-
-Ip v4_at(Bytes bytes, std::size_t at) {
-    return Ip::v4(static_cast<std::uint32_t>(u16(bytes, at)) << 16 | u16(bytes, at + 2));
-}
-
-Ip v6_at(Bytes bytes, std::size_t at) {
-    std::array<std::uint8_t, 16> address{};
-    for (std::size_t i = 0; i < address.size(); ++i)
-        address[i] = u8(bytes, at + i);
-    return Ip::v6(address);
 }
 
 /// A claim that a host can make. RFC 1812, 3.3.2: no claim is believed whose MAC is a multicast or broadcast one.

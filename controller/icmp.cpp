@@ -1,7 +1,8 @@
 #include "controller/icmp.hpp"
 
+#include "controller/wire.hpp"
+
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <tins/ethernetII.h>
 #include <tins/icmp.h>
@@ -14,40 +15,10 @@
 namespace weft::controller {
 namespace {
 
-using Bytes = std::span<const std::byte>;
+using namespace wire;
 
-constexpr std::size_t kEthernet = 14, kHeaderV4 = 20, kHeaderV6 = 40, kHeaderIcmp = 8;
+constexpr std::size_t kHeaderV4 = 20, kHeaderV6 = 40, kHeaderIcmp = 8;
 constexpr std::uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffset = 0x1fff;
-
-std::uint8_t u8(Bytes bytes, std::size_t at) {
-    return std::to_integer<std::uint8_t>(bytes[at]);
-}
-
-std::uint16_t u16(Bytes bytes, std::size_t at) {
-    return static_cast<std::uint16_t>(u8(bytes, at) << 8 | u8(bytes, at + 1));
-}
-
-void put_u16(std::span<std::byte> bytes, std::size_t at, std::size_t value) {
-    bytes[at] = static_cast<std::byte>(value >> 8);
-    bytes[at + 1] = static_cast<std::byte>(value);
-}
-
-Ip v6_at(Bytes bytes, std::size_t at) {
-    std::array<std::uint8_t, 16> address{};
-    for (std::size_t i = 0; i < address.size(); ++i)
-        address[i] = u8(bytes, at + i);
-    return Ip::v6(address);
-}
-
-Tins::HWAddress<6> tins(const Mac& mac) {
-    return Tins::HWAddress<6>(mac.bytes.data());
-}
-
-Frame serialized(Tins::PDU& packet) {
-    const auto bytes = packet.serialize();
-    const auto all = std::as_bytes(std::span(bytes));
-    return {all.begin(), all.end()};
-}
 
 /// The IPv4 packet without Ethernet's header and padding. RFC 1812, 5.2.2: with all that makes a header valid.
 std::optional<Bytes> ipv4_packet(Bytes frame) {
