@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <utility>
 
 namespace weft::topology {
 namespace {
@@ -104,10 +105,10 @@ void allocate_zones(const Topology& topology, const Allocations& previous, Alloc
         while (next < kLastZone && taken.contains(next))
             ++next;
         if (!taken.insert(next).second) {
-            result.problems.push_back(problem(Severity::error, origin,
-                                              fmt::format("no zone of the connection tracker is left for {} '{}'",
-                                                          name_of(key.first), key.second),
-                                              "remove networks, routers or gateways"));
+            result.problems.push_back(problem(
+                Severity::error, origin,
+                fmt::format("no zone of the connection tracker is left for {} '{}'", name_of(key.first), key.second),
+                "remove networks, routers or gateways"));
             continue;
         }
         zones.emplace(key, next);
@@ -166,22 +167,23 @@ std::map<std::string, Mac> allocate_macs(const Topology& topology, const Allocat
     return macs;
 }
 
-/// What is never handed out in a network, besides what ports have: docs/topology.md.
-std::vector<AddressRange> excluded(const Network& network, const std::vector<Claim>& claims) {
+/// What is never handed out of a subnet, besides what ports have: docs/topology.md.
+std::vector<AddressRange> excluded(const Network& network, const Prefix& subnet, const std::vector<Claim>& claims) {
     auto ranges = network.reserved;
     const auto exclude = [&](const Ip& ip) { ranges.push_back({ip, ip}); };
-    exclude(network.subnet->network());
-    exclude(network.subnet->last());
-    if (network.gateway) exclude(*network.gateway);
+    exclude(subnet.network());
+    exclude(subnet.last());
+    for (const auto& gateway : {network.gateway, network.gateway6})
+        if (gateway) exclude(*gateway);
     for (const auto& claim : claims)
         ranges.push_back(claim.range);
     return ranges;
 }
 
-/// The networks' pools and the claims they exclude.
+/// The networks' pools of one family and the claims they exclude.
 class Pools {
   public:
-    explicit Pools(const Topology& topology) : claims_(public_claims(topology)) {
+    Pools(const Topology& topology, bool v6) : claims_(public_claims(topology)) {
         for (const auto& [name, gateway] : topology.gateways) {
             auto& of_network = claims_[gateway.network];
             for (const auto& ip : {gateway.nexthop, gateway.nexthop6}) {
@@ -189,11 +191,13 @@ class Pools {
             }
         }
         for (const auto& [name, network] : topology.networks) {
-            if (!network.subnet) continue;
-            const AddressRange whole{network.subnet->network(), network.subnet->last()};
-            const bool narrowed = network.dhcp && network.dhcp->range && network.dhcp->range->first.is_v4();
+            const auto& subnet = v6 ? network.subnet6 : network.subnet;
+            // In a /64 guests make their own addresses.
+            if (!subnet || (v6 && subnet->length == 64)) continue;
+            const AddressRange whole{subnet->network(), subnet->last()};
+            const bool narrowed = network.dhcp && network.dhcp->range && network.dhcp->range->first.is_v6() == v6;
             const auto& range = narrowed ? *network.dhcp->range : whole;
-            pools_.emplace(name, Pool(range, excluded(network, claims_[name])));
+            pools_.emplace(name, Pool(range, excluded(network, *subnet, claims_[name])));
         }
     }
     Pool* find(const std::string& network) {
@@ -213,39 +217,135 @@ struct Seat {
     AttachmentAddresses addresses;
 };
 
-void allocate_ip(std::vector<Seat>& seats, const Topology& topology, const Allocations& previous,
-                 std::vector<Problem>& problems) {
-    Pools pools(topology);
-    for (auto& seat : seats) {
-        seat.addresses.ip = seat.written.ip;
-        if (auto* pool = pools.find(seat.key.network); pool != nullptr && seat.written.ip) pool->take(*seat.written.ip);
+/// The addresses of one family: written ones, then those that were allocated before, then fresh ones.
+class Seating {
+  public:
+    /// `services`: addresses that are taken from their networks' services only when there is no other.
+    Seating(std::vector<Seat>& seats, const Allocations& previous, Pools& pools, bool v6,
+            std::map<std::string, Ip>& services)
+        : seats_(seats), previous_(previous), pools_(pools), v6_(v6), services_(services) {}
+
+    void run(std::vector<Problem>& problems) {
+        for (auto& seat : seats_) {
+            address(seat) = v6_ ? seat.written.ip6 : seat.written.ip;
+            if (auto* pool = pools_.find(seat.key.network); pool != nullptr && address(seat))
+                pool->take(*address(seat));
+        }
+        std::erase_if(services_, [this](const auto& service) { return !reserve(service.first, service.second); });
+        avoid_declined();
+        for (auto& seat : seats_) {
+            auto* pool = pools_.find(seat.key.network);
+            const auto before = previous_.attachments.find(seat.key);
+            if (pool == nullptr || address(seat) || before == previous_.attachments.end()) continue;
+            const auto& ip = v6_ ? before->second.ip6 : before->second.ip;
+            if (ip && pool->offers(*ip) && pool->take(*ip)) address(seat) = ip;
+        }
+        for (auto& seat : seats_) {
+            auto* pool = pools_.find(seat.key.network);
+            if (pool == nullptr || address(seat)) continue;
+            address(seat) = pool->take_for(seat.key.port);
+            if (!address(seat) && (accept_declined(seat.key.network, *pool) || close_service(seat.key.network, *pool)))
+                address(seat) = pool->take_for(seat.key.port);
+            if (!address(seat))
+                problems.push_back(problem(Severity::error, seat.written.origin,
+                                           fmt::format("network '{}' has no address left for port '{}': all {} are "
+                                                       "in use",
+                                                       seat.key.network, seat.key.port, pool->size()),
+                                           "widen its 'subnet' or 'dhcp.range', reserve less, or remove ports"));
+        }
     }
-    for (auto& seat : seats) {
-        auto* pool = pools.find(seat.key.network);
-        const auto before = previous.attachments.find(seat.key);
-        if (pool == nullptr || seat.addresses.ip || before == previous.attachments.end()) continue;
-        const auto& ip = before->second.ip;
-        if (ip && pool->offers(*ip) && pool->take(*ip)) seat.addresses.ip = ip;
+
+  private:
+    bool reserve(const std::string& network, const Ip& ip) {
+        auto* pool = pools_.find(network);
+        return pool != nullptr && pool->offers(ip) && pool->take(ip);
     }
-    for (auto& seat : seats) {
-        auto* pool = pools.find(seat.key.network);
-        if (pool == nullptr || seat.addresses.ip) continue;
-        seat.addresses.ip = pool->take_for(seat.key.port);
-        if (!seat.addresses.ip)
-            problems.push_back(problem(Severity::error, seat.written.origin,
-                                       fmt::format("network '{}' has no address left for port '{}': all {} are in use",
-                                                   seat.key.network, seat.key.port, pool->size()),
-                                       "widen its 'subnet' or 'dhcp.range', reserve less, or remove ports"));
+
+    /// True: there was one.
+    bool close_service(const std::string& network, Pool& pool) {
+        const auto service = services_.find(network);
+        if (service == services_.end()) return false;
+        pool.give_back(service->second);
+        services_.erase(service);
+        return true;
+    }
+
+    std::optional<Ip>& address(Seat& seat) const { return v6_ ? seat.addresses.ip6 : seat.addresses.ip; }
+
+    /// But for those that somebody else was given all the same, when there was nothing else: they are kept.
+    void avoid_declined() {
+        if (previous_.declined.empty()) return;
+        std::set<std::pair<std::string, Ip>> in_use;
+        for (const auto& [key, addresses] : previous_.attachments)
+            if (const auto& ip = v6_ ? addresses.ip6 : addresses.ip; ip) {
+                const auto declined = previous_.declined.find(key);
+                const bool by_itself =
+                    declined != previous_.declined.end() && (v6_ ? declined->second.ip6 : declined->second.ip) == ip;
+                if (!by_itself) in_use.emplace(key.network, *ip);
+            }
+        for (const auto& [key, declined] : previous_.declined) {
+            const auto& ip = v6_ ? declined.ip6 : declined.ip;
+            if (ip && !in_use.contains({key.network, *ip}) && reserve(key.network, *ip))
+                avoided_[key.network].push_back(*ip);
+        }
+    }
+
+    /// True: there were some.
+    bool accept_declined(const std::string& network, Pool& pool) {
+        auto addresses = std::exchange(avoided_[network], {});
+        for (const auto& ip : addresses)
+            pool.give_back(ip);
+        return !addresses.empty();
+    }
+
+    std::vector<Seat>& seats_;
+    const Allocations& previous_;
+    Pools& pools_;
+    bool v6_;
+    std::map<std::string, Ip>& services_;
+    std::map<std::string, std::vector<Ip>> avoided_;
+};
+
+/// Where weft has no router's address to be asked at it needs one of its own, if it is asked at all: a physical network
+/// whose guests are told other resolvers has its gateway on the wire.
+bool needs_service(const Network& network, const std::set<std::string>& routed) {
+    if (!network.dhcp || !network.subnet || routed.contains(network.name)) return false;
+    return !network.physical() || network.dhcp->dns.empty();
+}
+
+/// Those that stand, for now.
+std::map<std::string, Ip> previous_services(const Topology& topology, const Allocations& previous) {
+    const auto routed = routed_networks(topology);
+    auto services = previous.services;
+    std::erase_if(services, [&](const auto& service) {
+        const auto network = topology.networks.find(service.first);
+        return network == topology.networks.end() || !needs_service(network->second, routed);
+    });
+    return services;
+}
+
+/// Of networks that have none yet. Declined addresses are none for a service.
+void allocate_services(const Topology& topology, Pools& pools, std::map<std::string, Ip> services, Allocated& result) {
+    const auto routed = routed_networks(topology);
+    result.allocations.services = std::move(services);
+    for (const auto& [name, network] : topology.networks) {
+        auto* pool = pools.find(name);
+        if (pool == nullptr || !needs_service(network, routed) || result.allocations.services.contains(name)) continue;
+        if (const auto ip = pool->take_for(name + "/service"))
+            result.allocations.services.emplace(name, *ip);
+        else
+            result.problems.push_back(
+                problem(Severity::warning, network.origin,
+                        fmt::format("network '{}' has no address left where its guests could ask for names", name),
+                        "widen its 'subnet' or 'dhcp.range', or give it to a router: that has an address in it"));
     }
 }
 
 /// SLAAC: in a /64 the guest makes its own address from its MAC, so that is the one it has.
 void derive_ip6(std::vector<Seat>& seats, const Topology& topology, std::vector<Problem>& problems) {
     std::set<std::pair<std::string, Ip>> taken;
-    for (auto& seat : seats) {
-        seat.addresses.ip6 = seat.written.ip6;
+    for (auto& seat : seats)
         if (seat.written.ip6) taken.emplace(seat.key.network, *seat.written.ip6);
-    }
     for (auto& seat : seats) {
         const auto& network = topology.networks.at(seat.key.network);
         if (seat.addresses.ip6 || !network.subnet6 || network.subnet6->length != 64) continue;
@@ -277,10 +377,19 @@ Allocated allocate(const Topology& topology, const Allocations& previous, const 
             seats.push_back({std::move(key), std::move(attachment), {.mac = mac}});
         }
     }
-    allocate_ip(seats, topology, previous, result.problems);
+    Pools pools(topology, false);
+    Pools pools6(topology, true);
+    auto services = previous_services(topology, previous);
+    std::map<std::string, Ip> none;
+    Seating(seats, previous, pools, false, services).run(result.problems);
+    Seating(seats, previous, pools6, true, none).run(result.problems);
     derive_ip6(seats, topology, result.problems);
-    for (auto& seat : seats)
+    allocate_services(topology, pools, std::move(services), result);
+    for (auto& seat : seats) {
+        if (const auto declined = previous.declined.find(seat.key); declined != previous.declined.end())
+            result.allocations.declined.insert(*declined);
         result.allocations.attachments.emplace(std::move(seat.key), seat.addresses);
+    }
     return result;
 }
 

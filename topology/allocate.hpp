@@ -21,8 +21,14 @@ struct AttachmentKey {
 struct AttachmentAddresses {
     Mac mac;               ///< explicit, else the port's, else allocated from the locally administered 0a:…
     std::optional<Ip> ip;  ///< explicit or allocated; none on a network without a subnet
-    std::optional<Ip> ip6; ///< explicit, or EUI-64 in a /64; none without a subnet6 or outside a /64 without `ip6`
+    std::optional<Ip> ip6; ///< explicit, else EUI-64 in a /64 and allocated in any other subnet6
     bool operator==(const AttachmentAddresses&) const = default;
+};
+
+/// Addresses of a port's that its guest found in use by somebody else: of each family the last one.
+struct Declined {
+    std::optional<Ip> ip, ip6;
+    bool operator==(const Declined&) const = default;
 };
 
 /// What a gateway is known by on every host.
@@ -40,6 +46,10 @@ struct Allocations {
     std::map<std::string, GatewayNumbers> gateways;
     std::map<ZoneKey, std::uint16_t> zones; ///< routers and networks without one; 1..65535, none of a gateway's
     std::map<AttachmentKey, AttachmentAddresses> attachments;
+    /// weft's own address in networks that no router lists, where its guests ask for names and renew their leases.
+    std::map<std::string, Ip> services;
+    /// Handed out again only when there is nothing else. Not by allocate(): of who declines. Forgotten with the port.
+    std::map<AttachmentKey, Declined> declined;
     bool operator==(const Allocations&) const = default;
 };
 
@@ -55,7 +65,8 @@ using ObservedMacs = std::map<std::string, Mac>;
 /// Fresh VNIs count up from 4096, those of gateways down from the highest; a fresh port MAC is derived from the port's
 /// name. Addresses follow docs/topology.md: from dhcp.range, else the subnet, never network, broadcast, gateway, SNAT,
 /// floating or reserved. A port with neither `mac` nor an observed one has a derived MAC, so that it can be programmed
-/// before it appears.
+/// before it appears. Ports come before services: a network that has just enough addresses for its ports has no
+/// service.
 Allocated allocate(const Topology& topology, const Allocations& previous, const ObservedMacs& observed);
 
 } // namespace weft::topology

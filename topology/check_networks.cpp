@@ -26,6 +26,9 @@ void check_dhcp(const Network& network, Findings& findings) {
     const auto& origin = network.origin;
     if (!network.subnet && !network.subnet6 && !origin.malformed("subnet") && !origin.malformed("subnet6"))
         findings.error(origin.at("dhcp"), "'dhcp' on a network without a subnet", "add 'subnet', or remove 'dhcp'");
+    if (network.dhcp->lease < Dhcp::kShortestLease)
+        findings.warning(origin.at("dhcp.lease"), "'lease' is too short for guests to renew in time: 10s are told",
+                         "write \"10s\" or more; \"12h\" is the default");
     const auto& range = network.dhcp->range;
     if (!range || origin.malformed("subnet")) return;
     if (!network.subnet || !network.subnet->contains(range->first) || !network.subnet->contains(range->last)) {

@@ -155,8 +155,7 @@ void check_not_inside(const Topology& topology, const Claim& claim, Findings& fi
                 judge(*network->second.subnet, fmt::format("network '{}'", network_name), network->second.origin);
         }
         for (const auto& route : router.routes)
-            if (route.prefix.length > 0)
-                judge(route.prefix, fmt::format("a route of router '{}'", name), route.origin);
+            if (route.prefix.length > 0) judge(route.prefix, fmt::format("a route of router '{}'", name), route.origin);
     }
 }
 

@@ -19,8 +19,8 @@ std::uint32_t gateway_group_number(std::string_view gateway);
 /// validation error.
 std::uint32_t security_group_number(std::string_view group);
 
-/// A rule of a security group, an entry of a network's ACL: by its owner's name and what it says, so that it is the same
-/// wherever it stands in its list.
+/// A rule of a security group, an entry of a network's ACL: by its owner's name and what it says, so that it is the
+/// same wherever it stands in its list.
 ObjectId rule_id(std::string_view group, const SecurityRule& rule);
 ObjectId entry_id(std::string_view network, const AclEntry& entry);
 

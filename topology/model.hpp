@@ -73,6 +73,7 @@ struct PortRange {
 };
 
 struct Dhcp {
+    static constexpr std::chrono::seconds kShortestLease{10};
     std::optional<AddressRange> range;
     std::chrono::seconds lease{12 * 3600};
     std::vector<Ip> dns;

@@ -1,4 +1,4 @@
-// The IPv4 addresses of one network that weft may hand out, and which of them are in use.
+// The addresses of one family of one network that weft may hand out, and which of them are in use.
 #pragma once
 #include "topology/model.hpp"
 
@@ -15,22 +15,30 @@ class Pool {
 
     /// Marks an address as in use; false if it was. Addresses outside the pool can be marked too.
     bool take(const Ip& ip);
+    /// It is not in use any more.
+    void give_back(const Ip& ip);
     /// The pool would hand this address out.
     bool offers(const Ip& ip) const;
     /// A free address, marked as in use. Where the search begins depends on `name` alone, so that an address hardly
     /// depends on what else is in the network; nothing when the pool is exhausted.
     std::optional<Ip> take_for(std::string_view name);
-    /// How many addresses it has, used ones included.
-    std::uint64_t size() const { return size_; }
+    /// How many addresses it has, used ones included; for people: "254", or "2^80" where nobody counts.
+    std::string size() const;
 
   private:
+    using Number = unsigned __int128; ///< an address of either family
+
     struct Span {
-        std::uint32_t first;
-        std::uint32_t last;
+        Number first;
+        Number last;
     };
+    Number number(const Ip& ip) const;
+    Ip address(Number number) const;
+
+    bool v6_;
     std::vector<Span> spans_; ///< in order, disjoint, none empty
-    std::uint64_t size_ = 0;
-    std::uint64_t used_ = 0; ///< of the spans
+    Number size_ = 0;
+    Number used_ = 0; ///< of the spans
     std::set<Ip> taken_;
 };
 

@@ -74,15 +74,128 @@ TEST(Allocate, RefusesAMacThatAnotherPortHas) {
     EXPECT_THAT(result.problems[0].text, HasSubstr("port 'q' brings MAC 52:54:00:00:00:01"));
 }
 
-TEST(Allocate, DerivesEui64OnlyInA64) {
+TEST(Allocate, DerivesEui64InA64AndAllocatesElsewhere) {
     const auto t = sound(kRed + network("narrow", "subnet6 = \"fd00:2::/112\"") +
                          port("p", "mac = \"52:54:00:12:34:56\"\n"
                                    "trunk = [ { network = \"narrow\", vlan = 2 } ]") +
                          port("q", "ip6 = \"fd00:1::9\""));
     const auto result = allocate(t, {}, {});
     EXPECT_EQ(at(result, "p", "red").ip6->to_string(), "fd00:1::5054:ff:fe12:3456");
-    EXPECT_FALSE(at(result, "p", "narrow").ip6);
+    const auto given = at(result, "p", "narrow").ip6;
+    ASSERT_TRUE(given);
+    EXPECT_TRUE(t.networks.at("narrow").subnet6->contains(*given));
     EXPECT_EQ(at(result, "q", "red").ip6->to_string(), "fd00:1::9");
+    EXPECT_EQ(at(allocate(t, result.allocations, {}), "p", "narrow").ip6, given);
+}
+
+TEST(Allocate, HandsOutEveryAddressOfASmallSubnet6Once) {
+    // ::0 is the routers' anycast address, ::1 the gateway's, ::3 the last.
+    const auto small = network("red", "subnet6 = \"fd00:2::/126\"");
+    const auto result = allocate(sound(small + port("a") + port("b")), {}, {});
+    EXPECT_EQ(at(result, "a", "red").ip6->to_string(), "fd00:2::2");
+    EXPECT_FALSE(at(result, "b", "red").ip6);
+    ASSERT_EQ(result.problems.size(), 1U);
+    EXPECT_EQ(result.problems[0].text, "network 'red' has no address left for port 'b': all 1 are in use");
+}
+
+TEST(Allocate, FindsRoomInASubnet6ThatNobodyCounts) {
+    const auto t = sound(network("red", "subnet6 = \"fd00::/16\"") + port("a") + port("b"));
+    const auto result = allocate(t, {}, {});
+    EXPECT_NE(at(result, "a", "red").ip6, at(result, "b", "red").ip6);
+    EXPECT_TRUE(t.networks.at("red").subnet6->contains(*at(result, "a", "red").ip6));
+}
+
+const std::string kRouter = "[[router]]\nname = \"r\"\nnetworks = [\"red\"]\n";
+
+TEST(Allocate, GivesAServiceWhereNoRouterHasAnAddressAndKeepsIt) {
+    const auto first = allocate(sound(kRed), {}, {}).allocations;
+    ASSERT_TRUE(first.services.contains("red"));
+    EXPECT_EQ(allocate(sound(kRed + port("p")), first, {}).allocations.services, first.services);
+    EXPECT_TRUE(allocate(sound(kRed + kRouter), first, {}).allocations.services.empty());
+    const auto silent = network("red", "subnet = \"10.0.1.0/24\"\ndhcp = false");
+    EXPECT_TRUE(allocate(sound(silent), first, {}).allocations.services.empty());
+    const auto only6 = network("red", "subnet6 = \"fd00:1::/64\"");
+    EXPECT_TRUE(allocate(sound(only6), first, {}).allocations.services.empty());
+}
+
+TEST(Allocate, GivesAPhysicalNetworkAServiceOnlyForNames) {
+    const auto flat = [](const std::string& dhcp) {
+        return "[[network]]\nname = \"f\"\nkind = \"flat\"\nphysnet = \"p\"\nsubnet = \"203.0.113.0/24\"\n" + dhcp;
+    };
+    const auto services = [&](const std::string& dhcp) {
+        return allocate(sound(flat(dhcp)), {}, {}).allocations.services.size();
+    };
+    EXPECT_EQ(services(""), 0U);
+    EXPECT_EQ(services("dhcp = {}"), 1U);
+    EXPECT_EQ(services("dhcp = { dns = [\"203.0.113.53\"] }"), 0U);
+}
+
+TEST(Allocate, LeavesAServiceAloneUntilNothingElseIsLeft) {
+    // .1 is the gateway; five more.
+    std::string text = network("red", "subnet = \"10.0.1.0/29\"");
+    auto known = allocate(sound(text), {}, {}).allocations;
+    const auto service = known.services.at("red");
+    for (const auto* name : {"a", "b", "c", "d"}) {
+        text += port(name);
+        known = allocate(sound(text), known, {}).allocations;
+        EXPECT_EQ(known.services.at("red"), service) << name;
+    }
+    known.declined[{"a", "red"}] = {known.attachments.at({"a", "red"}).ip, {}};
+    const auto kept = allocate(sound(text), known, {}).allocations;
+    EXPECT_EQ(kept.services, known.services) << "a guest cannot take it by declining";
+    EXPECT_EQ(kept.attachments, known.attachments);
+    const auto full = allocate(sound(text + port("e")), kept, {});
+    EXPECT_EQ(at(full, "e", "red").ip, service) << "ports come first";
+    EXPECT_TRUE(full.allocations.services.empty());
+    ASSERT_EQ(full.problems.size(), 1U);
+    EXPECT_EQ(full.problems[0].severity, Severity::warning);
+}
+
+TEST(Allocate, LeavesADeclinedAddressToWhoTookItAllTheSame) {
+    const auto small = network("red", "subnet = \"10.0.1.0/29\"") + kRouter;
+    std::string text = small;
+    for (const auto* name : {"a", "b", "c", "d"})
+        text += port(name);
+    auto known = allocate(sound(text), {}, {}).allocations;
+    const auto first = known.attachments.at({"a", "red"}).ip;
+    known.declined[{"a", "red"}] = {first, {}};
+    known = allocate(sound(text), known, {}).allocations;
+    EXPECT_NE(known.attachments.at({"a", "red"}).ip, first);
+    text += port("e");
+    known = allocate(sound(text), known, {}).allocations;
+    EXPECT_EQ(known.attachments.at({"e", "red"}).ip, first) << "there is no other";
+    const auto again = allocate(sound(text), known, {}).allocations;
+    EXPECT_EQ(again.attachments, known.attachments);
+    const auto fewer = allocate(sound(small + port("a") + port("e")), known, {}).allocations;
+    EXPECT_EQ(fewer.attachments.at({"e", "red"}).ip, first);
+}
+
+TEST(Allocate, LetsAPortDisplaceAService) {
+    const auto before = allocate(sound(kRed), {}, {}).allocations;
+    const auto ip = before.services.at("red");
+    const auto after = allocate(sound(kRed + port("p", "ip = \"" + ip.to_string() + "\"")), before, {});
+    EXPECT_EQ(at(after, "p", "red").ip, ip);
+    EXPECT_NE(after.allocations.services.at("red"), ip);
+}
+
+TEST(Allocate, AvoidsWhatWasDeclinedAsLongAsThePortIsThere) {
+    const auto t = sound(kRed + port("p"));
+    auto before = allocate(t, {}, {}).allocations;
+    const auto ip = *before.attachments.at({"p", "red"}).ip;
+    before.declined[{"p", "red"}] = {ip, {}};
+    const auto moved = allocate(t, before, {}).allocations;
+    EXPECT_NE(moved.attachments.at({"p", "red"}).ip, ip);
+    EXPECT_EQ(moved.declined, before.declined);
+    EXPECT_TRUE(allocate(sound(kRed), moved, {}).allocations.declined.empty());
+    const auto written = allocate(sound(kRed + port("p", "ip = \"" + ip.to_string() + "\"")), moved, {});
+    EXPECT_EQ(at(written, "p", "red").ip, ip);
+}
+
+TEST(Allocate, HandsOutADeclinedAddressWhenThereIsNoOther) {
+    const auto t = sound(network("red", "subnet = \"10.0.1.0/30\"") + kRouter + port("p"));
+    auto before = allocate(t, {}, {}).allocations;
+    before.declined[{"p", "red"}] = {Ip::parse("10.0.1.2"), {}};
+    EXPECT_EQ(at(allocate(t, before, {}), "p", "red").ip, Ip::parse("10.0.1.2"));
 }
 
 TEST(Allocate, GivesATrunkAnAddressInEveryNetworkButTheUntaggedOneItDrops) {
@@ -99,7 +212,7 @@ TEST(Allocate, GivesATrunkAnAddressInEveryNetworkButTheUntaggedOneItDrops) {
 }
 
 TEST(Allocate, KeepsAddressesAndReleasesThoseOfRemovedPorts) {
-    const auto small = network("red", "subnet = \"10.0.1.0/30\""); // one address besides the gateway
+    const auto small = network("red", "subnet = \"10.0.1.0/30\"\ndhcp = false"); // one address besides the gateway
     const auto first = allocate(sound(small + port("p")), {}, {});
     EXPECT_EQ(at(first, "p", "red").ip->to_string(), "10.0.1.2");
     const auto full = allocate(sound(small + port("a") + port("p")), first.allocations, {});
@@ -107,7 +220,7 @@ TEST(Allocate, KeepsAddressesAndReleasesThoseOfRemovedPorts) {
     EXPECT_FALSE(at(full, "a", "red").ip);
     ASSERT_EQ(full.problems.size(), 1U);
     EXPECT_EQ(full.problems[0].text, "network 'red' has no address left for port 'a': all 1 are in use");
-    EXPECT_EQ(full.problems[0].where.to_string(), "t.toml:5:1");
+    EXPECT_EQ(full.problems[0].where.to_string(), "t.toml:6:1");
     const auto released = allocate(sound(small + port("a")), full.allocations, {});
     EXPECT_EQ(at(released, "a", "red").ip->to_string(), "10.0.1.2");
 }

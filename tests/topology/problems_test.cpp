@@ -431,6 +431,8 @@ constexpr Mistake kPolicy[] = {
 };
 
 constexpr Mistake kWarnings[] = {
+    {"'lease' is too short for guests to renew in time",
+     "[[network]]\nname = \"n\"\nkind = \"vxlan\"\nsubnet = \"10.4.0.0/24\"\ndhcp = { lease = §\"5s\" }\n"},
     {"no host has an uplink to physical network 'physnet2'\ndid you mean 'physnet1'?",
      "[[network]]\nname = \"n\"\nkind = \"flat\"\nphysnet = §\"physnet2\"\n"},
     {"no uplink to 'physnet1' on h, k: VMs there do not reach network 'n' by router 'r'",
