@@ -14,7 +14,7 @@ namespace weft::bench {
 struct Size {
     std::size_t hosts, ports_per_host, networks;
     std::size_t floating_ips = 0; ///< more than 0: a router joins all networks, and a gateway leads out; up to 250
-    bool grouped = false; ///< all ports are in one security group, which admits itself on ten ranges of ports
+    bool grouped = false;         ///< all ports are in one security group, which admits itself on ten ranges of ports
     std::size_t ports() const { return hosts * ports_per_host; }
     std::size_t ports_per_network() const { return (ports() + networks - 1) / networks; }
 };

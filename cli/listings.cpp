@@ -113,7 +113,15 @@ void print_ports(std::ostream& out, const json::value& value, bool colours) {
         for (const auto& entry : items(at(row, "trunk"))) {
             trunk.emplace_back(words_at(entry, "network") + ":" + words_at(entry, "vlan"));
         }
+        // When they end: the addresses are in IPS. "until 2024-05-01T12:00:00Z" of several networks: the first that
+        // ends.
+        std::string until;
+        for (const auto& lease : items(at(row, "leases")))
+            if (const auto ends = words_at(lease, "until"); until.empty() || ends < until) until = ends;
+        if (const auto fraction = until.find('.'); fraction != std::string::npos)
+            until = until.substr(0, fraction) + "Z";
         if (row.is_object()) row.get_object()["trunk"] = std::move(trunk);
+        if (row.is_object()) row.get_object()["leased_until"] = std::move(until);
     }
     print_table(out,
                 table_of(rows, {{"NAME", "name"},
@@ -125,6 +133,7 @@ void print_ports(std::ostream& out, const json::value& value, bool colours) {
                                 {"MAC", "mac"},
                                 {"IPS", "ips"},
                                 {"TRUNK", "trunk"},
+                                {"LEASED UNTIL", "leased_until"},
                                 {"RX PACKETS", "rx_packets", true},
                                 {"TX PACKETS", "tx_packets", true}}),
                 colours, "no ports");

@@ -121,6 +121,7 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     if (path == "/v1/status") co_return ok(view::status(supervisor_));
     if (path == "/v1/hosts") co_return ok(view::hosts(supervisor_));
     if (path == "/v1/networks") co_return ok(view::networks(supervisor_));
+    if (path == "/v1/services") co_return ok(view::services(supervisor_));
     if (path == "/v1/ports") co_return ok(co_await view::ports(supervisor_));
     if (path == "/v1/routers") co_return ok(view::routers(supervisor_));
     if (path == "/v1/gateways") co_return ok(view::gateways(supervisor_));

@@ -29,6 +29,8 @@ boost::json::value text_or_null(const std::optional<T>& value) {
 boost::json::value status(const Supervisor& supervisor);
 boost::json::value hosts(const Supervisor& supervisor);
 boost::json::value networks(const Supervisor& supervisor);
+/// Of every network that serves its guests: where it is asked, and what was asked and answered.
+boost::json::value services(const Supervisor& supervisor);
 Task<boost::json::value> ports(const Supervisor& supervisor);
 boost::json::value routers(const Supervisor& supervisor);
 boost::json::value gateways(const Supervisor& supervisor);

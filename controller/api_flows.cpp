@@ -1,7 +1,7 @@
 // Live flows with counters, each named by its owner.
 #include "controller/api.hpp"
-#include "controller/connection_rates.hpp"
 #include "controller/names.hpp"
+#include "controller/port_meters.hpp"
 #include "openflow/codec.hpp"
 #include "pipeline/cookie.hpp"
 #include "pipeline/stages.hpp"
@@ -45,22 +45,23 @@ json::object flow_object(const std::string& host, const openflow::FlowStats& flo
 }
 
 /// What a port's meter dropped, in the shape of a flow: no flow counts it.
-json::array meter_drops(const std::string& host, const fabric::HostView& view,
-                        const std::vector<openflow::MeterStats>& stats, const FlowQuery& query) {
-    constexpr auto kStage = pipeline::Stage::state;
+json::array drops_of_meters(const std::string& host, const fabric::HostView& view,
+                            const std::vector<openflow::MeterStats>& stats, const FlowQuery& query) {
     json::array result;
-    for (const auto& dropped : dropped_connections(view, stats)) {
+    for (const auto& dropped : meter_drops(view, stats)) {
+        const bool connections = dropped.reason == pipeline::Reason::new_connection_rate;
+        const auto stage = connections ? pipeline::Stage::state : pipeline::Stage::respond;
         const auto owner = "port/" + dropped.port;
         if (!query.owner.empty() && query.owner != owner) continue;
-        if (!query.stage.empty() && query.stage != pipeline::info(kStage).name) continue;
+        if (!query.stage.empty() && query.stage != pipeline::info(stage).name) continue;
         result.push_back({{"host", host},
-                          {"table", pipeline::table_of(kStage)},
-                          {"stage", pipeline::info(kStage).name},
+                          {"table", pipeline::table_of(stage)},
+                          {"stage", pipeline::info(stage).name},
                           {"priority", nullptr},
-                          {"match", "meter of new connections"},
+                          {"match", connections ? "meter of new connections" : "meter of questions to weft"},
                           {"actions", "drop"},
                           {"owner", owner},
-                          {"reason", pipeline::name_of(pipeline::Reason::new_connection_rate)},
+                          {"reason", pipeline::name_of(dropped.reason)},
                           {"packets", dropped.packets},
                           {"bytes", dropped.bytes}});
     }
@@ -89,7 +90,7 @@ Task<json::value> flows(const Supervisor& supervisor, FlowQuery query) {
         const auto stats = co_await session->meter_stats();
         const auto& hosts = supervisor.intent().published().world->hosts;
         if (const auto view = hosts.find(host); stats && view != hosts.end())
-            for (auto& drop : meter_drops(host, *view->second, *stats, query))
+            for (auto& drop : drops_of_meters(host, *view->second, *stats, query))
                 result.push_back(std::move(drop));
     }
     co_return json::value(std::move(result));

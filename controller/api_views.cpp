@@ -66,6 +66,25 @@ json::array addresses_in(const Supervisor& supervisor, const std::string& port, 
     return ips;
 }
 
+/// Of all the port's networks, untagged first.
+json::array leases_of(const Supervisor& supervisor, const topology::Port& port) {
+    json::array result;
+    const auto& leases = supervisor.intent().state().leases;
+    for (const auto& network : fabric::networks_of(port)) {
+        const auto found = leases.find({port.name, network});
+        if (found == leases.end()) continue;
+        for (const auto& lease : {found->second.ip, found->second.ip6})
+            if (lease)
+                result.push_back({{"network", network},
+                                  {"address", lease->ip.to_string()},
+                                  {"protocol", lease->ip.is_v6() ? "dhcpv6" : "dhcp"},
+                                  {"since", iso8601(lease->since)},
+                                  {"until", iso8601(lease->until)},
+                                  {"host_name", lease->host_name}});
+    }
+    return result;
+}
+
 json::value mac_of(const Supervisor& supervisor, const topology::Port& port) {
     for (const auto& network : fabric::networks_of(port)) {
         const auto& attachments = supervisor.intent().allocations().attachments;
@@ -103,6 +122,7 @@ json::object port_object(const Supervisor& supervisor, const topology::Port& por
             {"mac", mac_of(supervisor, port)},
             {"ips", addresses_in(supervisor, port.name, port.network)},
             {"trunk", std::move(trunk)},
+            {"leases", leases_of(supervisor, port)},
             {"state", judged != nullptr ? json::value(state_of(*judged)) : json::value("unbound")},
             {"rx_packets", counter("rx_packets")},
             {"tx_packets", counter("tx_packets")}};
@@ -116,6 +136,27 @@ Task<std::map<std::string, RowsAgent::Statistics>> all_statistics(const Supervis
     for (const auto& [name, rows] : agents)
         result.emplace(name, co_await rows->statistics());
     co_return result;
+}
+
+/// How a network serves its guests: where it is asked, and what was asked and answered since the daemon's start. Null
+/// for one that does not.
+json::value services_of(const Supervisor& supervisor, const std::string& name) {
+    const auto& world = *supervisor.intent().published().world;
+    const auto& network = supervisor.intent().topology().networks.at(name);
+    const auto& service = world.networks.at(name)->core.service;
+    if (!service) return nullptr;
+    json::array addresses;
+    for (const auto& ip : service->addresses)
+        addresses.emplace_back(ip.to_string());
+    json::object object{{"network", name},
+                        {"domain", domain_of(network)},
+                        {"lease_s", network.dhcp->lease.count()},
+                        {"addresses", std::move(addresses)}};
+    for (const auto* protocol : {"dhcp", "dhcpv6", "ra", "dns"})
+        object[protocol] = json::object();
+    for (const auto& [key, count] : supervisor.services().counters())
+        if (std::get<0>(key) == name) object.at(std::get<1>(key)).as_object()[std::get<2>(key)] = count;
+    return object;
 }
 
 /// What is behind a name of the topology, for `show`; null when the topology has no such object.
@@ -132,6 +173,9 @@ json::value describe(const Supervisor& supervisor, const std::string& kind, cons
             else
                 for (const auto& entry : port.at("trunk").as_array())
                     if (entry.at("network").as_string() == name) mine.push_back(port);
+        for (auto& port : mine)
+            port.as_object().erase("leases"); // `show port` has them
+        object["services"] = services_of(supervisor, name);
         object["gateway"] = text_or_null(network.gateway);
         object["gateway6"] = text_or_null(network.gateway6);
         object["declared"] = network.origin.to_string();
@@ -144,6 +188,8 @@ json::value describe(const Supervisor& supervisor, const std::string& kind, cons
             auto object = host.as_object();
             for (const auto& port : ports)
                 if (port.at("host").is_string() && port.at("host").as_string() == name) mine.push_back(port);
+            for (auto& port : mine)
+                port.as_object().erase("leases");
             json::array uplinks;
             for (const auto& [physnet, target] : topology.hosts.at(name).uplinks)
                 uplinks.push_back({{"physnet", physnet}, {"interface", target}});
@@ -215,6 +261,13 @@ json::value hosts(const Supervisor& supervisor) {
     return result;
 }
 
+json::value services(const Supervisor& supervisor) {
+    json::array result;
+    for (const auto& [name, network] : supervisor.intent().topology().networks)
+        if (network.dhcp) result.push_back(services_of(supervisor, name));
+    return result;
+}
+
 json::value networks(const Supervisor& supervisor) {
     json::array result;
     for (const auto& [_, network] : supervisor.intent().topology().networks)
@@ -283,6 +336,12 @@ std::string metrics(const Supervisor& supervisor) {
     for (const auto& [name, agent] : supervisor.hosts())
         fmt::format_to(std::back_inserter(text), "weft_host_flow_mods_sent{{host=\"{}\"}} {}\n", name,
                        agent.flows->counters().flow_mods);
+    family("weft_service_messages", "counter",
+           "What guests asked about addresses and names, and what they were answered.");
+    for (const auto& [key, count] : supervisor.services().counters())
+        fmt::format_to(std::back_inserter(text),
+                       "weft_service_messages{{network=\"{}\",protocol=\"{}\",message=\"{}\"}} {}\n", std::get<0>(key),
+                       std::get<1>(key), std::get<2>(key), count);
     return text;
 }
 

@@ -8,6 +8,15 @@
 #include <string>
 #include <string_view>
 
+namespace weft::fabric {
+struct World;
+struct NetworkView;
+struct Attachment;
+} // namespace weft::fabric
+namespace weft::topology {
+struct Network;
+}
+
 namespace weft::controller {
 
 struct GuestRoute {
@@ -39,6 +48,18 @@ struct GuestConfig {
     std::chrono::seconds lease{0};
     bool operator==(const GuestConfig&) const = default;
 };
+
+/// What the guest of an attachment is told, in a network that serves; nothing in another. Docs: docs/concepts.md.
+std::optional<GuestConfig> guest_config(const fabric::World& world, const fabric::NetworkView& network,
+                                        const fabric::Attachment& attachment);
+
+/// ASCII only, as DNS compares names (RFC 4343).
+std::string lower_case(std::string_view text);
+
+/// The domain of a network's names: what was written, else its name under "internal". Lower case, no dot at its end.
+std::string domain_of(const topology::Network& network);
+/// It was not written: nobody else has names in it.
+bool has_private_domain(const topology::Network& network);
 
 /// What became of one message of a guest's.
 struct Exchange {

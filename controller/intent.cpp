@@ -19,9 +19,6 @@ std::vector<std::string> unserved(const topology::Topology& topology) {
         return static_cast<std::size_t>(
             std::ranges::count_if(objects, [&](const auto& o) { return predicate(o.second); }));
     };
-    using topology::Network;
-    note(count(topology.networks, [](const Network& n) { return n.dhcp.has_value(); }),
-         "network dhcp, router advertisements included", "addresses must be set in the guests");
     note(count(topology.ports, [](const topology::Port& p) { return !p.vm.empty(); }), "port vm",
          "such ports are bound by iface-id or attached-mac alone");
     return notices;
@@ -33,6 +30,11 @@ topology::ObservedMacs observed_macs(const fabric::Judgement& judgement, const t
         if (judged.front().claim.attached_mac && !topology.ports.at(port).mac)
             macs.emplace(port, *judged.front().claim.attached_mac);
     return macs;
+}
+
+std::optional<Ip> address_of(const topology::Allocations& allocations, const topology::AttachmentKey& key) {
+    const auto found = allocations.attachments.find(key);
+    return found == allocations.attachments.end() ? std::nullopt : found->second.ip;
 }
 
 /// What an edge can be of.
@@ -149,6 +151,7 @@ bool Intent::changes_nothing(const Candidate& candidate) const {
 void Intent::commit(const Candidate& candidate, State state) {
     state_ = std::move(state);
     state_.allocations = candidate.allocations;
+    ++allocated_;
     for (const auto& [host, _] : topology_->hosts)
         if (!candidate.topology->hosts.contains(host)) {
             claims_.forget(host);
@@ -163,6 +166,7 @@ void Intent::commit(const Candidate& candidate, State state) {
                   [this](const auto& known) { return !topology_->networks.contains(known.first.first); });
     for (auto* hosts : {&state_.learnt.absent, &state_.learnt.out_of_service})
         std::erase_if(*hosts, [this](const std::string& host) { return !topology_->hosts.contains(host); });
+    drop_leases();
     failpoint("intent.committed");
     rebuild({.all = true, .networks = {}, .hosts = {}});
 }
@@ -215,8 +219,7 @@ void Intent::note_synced(const std::string& host, bool synced) {
 bool Intent::may_hear(const std::string& network, const Ip& ip) const {
     const auto view = published_.world->networks.find(network);
     if (view == published_.world->networks.end() || !view->second->core.contains(ip)) return false;
-    const auto& routed = view->second->core.routed;
-    if (routed && (ip == routed->gateway || ip == routed->gateway6)) return false;
+    if (view->second->core.own_mac(ip)) return false;
     for (const auto& [_, gateway] : published_.world->gateways) {
         if (gateway->network != network) continue;
         for (const auto& address : nat::public_addresses(*gateway))
@@ -319,13 +322,7 @@ void Intent::rebuild(fabric::Touched touched) {
     });
     if (auto macs = observed_macs(judgement, *topology_); macs != macs_) {
         macs_ = std::move(macs);
-        auto allocated = topology::allocate(*topology_, state_.allocations, macs_);
-        for_each_difference(state_.allocations.attachments, allocated.allocations.attachments,
-                            [&](const topology::AttachmentKey& key) { touched.networks.insert(key.network); });
-        for (const auto& problem : allocated.problems)
-            voice_.say(LogLevel::warning, "allocation", "", "", problem.text);
-        dirty_ = dirty_ || state_.allocations != allocated.allocations;
-        state_.allocations = std::move(allocated.allocations);
+        reallocate(touched);
     }
     tell(rebound, bindings_, bindings);
     bindings_ = std::move(bindings);
@@ -336,6 +333,26 @@ void Intent::rebuild(fabric::Touched touched) {
     store_holders(rebound);
     look_at_gateways();
     publish_(published_);
+}
+
+void Intent::reallocate(fabric::Touched& touched) {
+    auto allocated = topology::allocate(*topology_, state_.allocations, macs_);
+    for_each_difference(state_.allocations.attachments, allocated.allocations.attachments,
+                        [&](const topology::AttachmentKey& key) {
+                            touched.networks.insert(key.network);
+                            // Translations lead to addresses.
+                            if (address_of(state_.allocations, key) != address_of(allocated.allocations, key))
+                                touched.all = true;
+                        });
+    for_each_difference(state_.allocations.services, allocated.allocations.services,
+                        [&](const std::string& network) { touched.networks.insert(network); });
+    for (const auto& problem : allocated.problems)
+        voice_.say(LogLevel::warning, "allocation", "", "", problem.text);
+    if (state_.allocations == allocated.allocations) return;
+    dirty_ = true;
+    ++allocated_;
+    state_.allocations = std::move(allocated.allocations);
+    drop_leases();
 }
 
 void Intent::store_holders(const std::vector<std::string>& rebound) {

@@ -63,6 +63,13 @@ class Intent {
     /// The daemon has lost the host for a while, or has it again: whether it may be the edge of routed networks.
     void note_absent(const std::string& host, bool absent);
 
+    /// The guest of a port was told an address of its, or gave it back (nothing). `news`: to be saved soon; what is
+    /// only renewed waits for leases_dirty().
+    void note_lease(const topology::AttachmentKey& key, bool v6, std::optional<Lease> lease, bool news);
+    /// The guest found its port's address in use by somebody else. True: the port has another one now; false for one
+    /// that is written or made by SLAAC, and when the port may not change again yet.
+    bool decline(const topology::AttachmentKey& key, const Ip& ip);
+
     /// The active host of each gateway, as far as the daemon can see; empty: none.
     const std::map<std::string, std::string>& active() const { return active_; }
     const nat::Health& health() const { return health_; }
@@ -70,6 +77,8 @@ class Intent {
     const Published& published() const { return published_; }
     const topology::Topology& topology() const { return *topology_; }
     const topology::Allocations& allocations() const { return state_.allocations; }
+    /// Another number after each change of allocations().
+    std::uint64_t allocated() const { return allocated_; }
     const fabric::ClaimTable& claims() const { return claims_; }
     const fabric::Bindings& bindings() const { return bindings_; }
 
@@ -78,11 +87,17 @@ class Intent {
 
     /// Set when state() changed by observation and wants to be saved at leisure.
     bool dirty() const { return dirty_; }
-    void saved() { dirty_ = false; }
+    /// Leases were renewed: to be saved now and then, for a guest may renew as often as it likes.
+    bool leases_dirty() const { return leases_dirty_; }
+    void saved() { dirty_ = leases_dirty_ = false; }
 
   private:
     std::map<std::string, fabric::HostFacts> facts_under(const topology::Topology& topology) const;
     void rebuild(fabric::Touched touched);
+    /// Allocations under what was observed; notes the networks in which somebody's address changed.
+    void reallocate(fabric::Touched& touched);
+    /// Leases of addresses that their ports do not have any more.
+    void drop_leases();
     void tell(const std::vector<std::string>& rebound, const fabric::Bindings& before,
               const fabric::Bindings& after) const;
     void store_holders(const std::vector<std::string>& rebound);
@@ -103,8 +118,11 @@ class Intent {
     std::map<std::string, fabric::HostFacts> facts_; ///< as observed
     nat::Health health_;
     std::map<std::string, std::string> active_;
+    std::map<topology::AttachmentKey, SteadyClock::time_point> declined_; ///< when its guest declined last
     Published published_;
+    std::uint64_t allocated_ = 0;
     bool dirty_ = false;
+    bool leases_dirty_ = false;
 };
 
 } // namespace weft::controller

@@ -10,6 +10,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
 namespace {
@@ -120,6 +121,14 @@ int run(const Arguments& arguments) {
     return 0;
 }
 
+/// A socket for every host and for every name that is being asked for: more than the 1024 that a process gets at first.
+void raise_file_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -130,5 +139,6 @@ int main(int argc, char** argv) {
                    "topology file or directory: read when the state directory has no revision yet, and on SIGHUP");
     CLI11_PARSE(app, argc, argv);
     std::signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
     return run(arguments);
 }

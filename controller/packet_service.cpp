@@ -213,14 +213,12 @@ std::vector<openflow::PacketOut> advertisement(const openflow::PacketIn& packet,
         asker = NeighbourClaim{*source, mac_at(packet.packet, 6)};
     const auto* network = network_of(host, value_of(packet, kNetwork));
     if (!target || !asker || network == nullptr) return {};
-    std::optional<Mac> mac;
-    if (network->core.routed)
-        for (const auto& ip : network->core.routed->addresses())
-            if (ip == *target) mac = network->core.routed->mac;
+    auto mac = network->core.own_mac(*target);
+    const bool router = network->core.routed || !mac;
     for (const auto& [_, gateway] : host.gateways)
         if (gateway->network == network->core.name && gateway->address6 == target) mac = gateway->mac;
     if (!mac) return {};
-    openflow::PacketOut out{neighbour_advertisement(*mac, *target, asker->ip, asker->mac, true, true),
+    openflow::PacketOut out{neighbour_advertisement(*mac, *target, asker->ip, asker->mac, router, true),
                             of::ofport::kController,
                             {load(kNetwork, network->core.id.value)}};
     if (const auto source = source_of(packet); source != 0)

@@ -14,8 +14,8 @@ namespace {
 
 using topology::Problem;
 
-constexpr std::array<std::string_view, 7> kKeys{"openflow",  "api", "state_dir", "advertise",
-                                                "log_level", "tls", "host"};
+constexpr std::array<std::string_view, 8> kKeys{"openflow",  "api",       "state_dir", "advertise",
+                                                "resolvers", "log_level", "tls",       "host"};
 constexpr std::array<std::string_view, 3> kTlsKeys{"key", "certificate", "ca"};
 constexpr std::array<std::string_view, 5> kHostKeys{"ovsdb", "vtep", "datapath", "uplinks", "libvirt"};
 constexpr std::array<std::string_view, 4> kLogLevels{"debug", "info", "warning", "error"};
@@ -82,6 +82,8 @@ class SettingsReader {
             read_state_dir(node);
         else if (name == "advertise")
             read_advertise(node);
+        else if (name == "resolvers")
+            read_resolvers(node);
         else if (name == "log_level") {
             const auto level = text(name, node);
             const auto parsed = level ? parse_log_level(*level) : std::nullopt;
@@ -145,6 +147,19 @@ class SettingsReader {
                            "write the address by which hosts reach this machine, without a port");
         }
         parsed_.settings.advertise = *written;
+    }
+
+    void read_resolvers(const toml::node& node) {
+        const auto* array = node.as_array();
+        if (array == nullptr) return problem(node.source(), "'resolvers' must be a list", "write [\"192.0.2.53\"]");
+        for (const auto& entry : *array) {
+            const auto written = text("resolvers", entry);
+            if (!written) continue;
+            if (const auto ip = Ip::parse(*written))
+                parsed_.settings.resolvers.push_back(*ip);
+            else
+                problem(entry.source(), fmt::format("'{}' is not an IP address", *written));
+        }
     }
 
     void read_tls(const toml::node& node) {

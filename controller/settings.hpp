@@ -30,6 +30,8 @@ struct Settings {
     std::string state_dir = "/var/lib/weft";
     std::string
         advertise; ///< the address by which hosts reach `openflow`; empty: the local address of each OVSDB session
+    /// Who is asked for names that weft does not know, for networks whose `dhcp.dns` names nobody but weft. In order.
+    std::vector<Ip> resolvers;
     LogLevel log_level = LogLevel::info;
     std::optional<TlsFiles> tls;
     std::map<std::string, HostSettings> hosts;

@@ -41,6 +41,19 @@ struct Revision {
 
 inline constexpr std::size_t kMaxRevisions = 50;
 
+/// What a guest was told last by DHCP or DHCPv6. For people to see: the address is its port's with a lease or without.
+struct Lease {
+    Ip ip;
+    Timestamp since, until;
+    std::string host_name; ///< what the guest calls itself
+    bool operator==(const Lease&) const = default;
+};
+/// Of a port in a network.
+struct Leases {
+    std::optional<Lease> ip, ip6;
+    bool operator==(const Leases&) const = default;
+};
+
 struct State {
     RevisionNumber current = 0;      ///< 0: none yet
     RevisionNumber last_number = 0;  ///< the highest ever given
@@ -49,6 +62,7 @@ struct State {
     /// From `attach` or a NIC on a weft libvirt network. Kept: name, network, vm, mac, ip, ip6, security_groups, qos.
     std::map<std::string, topology::Port> dynamic_ports;
     std::map<std::string, std::string> holders; ///< port → the host whose claim to it stands
+    std::map<topology::AttachmentKey, Leases> leases;
     fabric::Learnt learnt;
     bool operator==(const State&) const = default;
 

@@ -99,6 +99,21 @@ Revision read_revision(Reader& reader, const json::object& object) {
     return revision;
 }
 
+std::optional<Lease> read_lease(Reader& reader, const json::object& object, std::string_view key) {
+    if (!object.contains(key)) return std::nullopt;
+    const auto& entry = reader.object(object.at(key), key);
+    const auto ip = reader.address<Ip>(entry, "address");
+    const auto since = parse_iso8601(reader.text(entry, "since"));
+    const auto until = parse_iso8601(reader.text(entry, "until"));
+    if (!ip || !since || !until) reader.refuse(key);
+    return Lease{ip.value_or(Ip{}), since.value_or(Timestamp{}), until.value_or(Timestamp{}),
+                 reader.text(entry, "host_name")};
+}
+
+topology::AttachmentKey read_key(Reader& reader, const json::object& object) {
+    return {reader.text(object, "port"), reader.text(object, "network")};
+}
+
 void read_allocations(Reader& reader, const json::object& object, topology::Allocations& allocations) {
     for (const auto& [network, vni] : reader.object(reader.at(object, "vnis"), "vnis")) {
         allocations.vnis[network] = static_cast<std::uint32_t>(reader.number(vni, "vnis"));
@@ -120,12 +135,22 @@ void read_allocations(Reader& reader, const json::object& object, topology::Allo
     }
     for (const auto& value : reader.array(object, "attachments")) {
         const auto& attachment = reader.object(value, "attachments");
-        auto& addresses =
-            allocations.attachments[{reader.text(attachment, "port"), reader.text(attachment, "network")}];
+        auto& addresses = allocations.attachments[read_key(reader, attachment)];
         addresses.mac = reader.address<Mac>(attachment, "mac").value_or(Mac{});
         addresses.ip = reader.address<Ip>(attachment, "ip");
         addresses.ip6 = reader.address<Ip>(attachment, "ip6");
     }
+    if (object.contains("services")) {
+        const auto& services = reader.object(reader.at(object, "services"), "services");
+        for (const auto& [network, _] : services)
+            if (const auto ip = reader.address<Ip>(services, network)) allocations.services.emplace(network, *ip);
+    }
+    if (object.contains("declined"))
+        for (const auto& value : reader.array(object, "declined")) {
+            const auto& declined = reader.object(value, "declined");
+            allocations.declined[read_key(reader, declined)] = {reader.address<Ip>(declined, "ip"),
+                                                                reader.address<Ip>(declined, "ip6")};
+        }
 }
 
 topology::Port read_port(Reader& reader, const json::object& object) {
@@ -141,6 +166,17 @@ topology::Port read_port(Reader& reader, const json::object& object) {
     }
     port.qos = reader.text(object, "qos");
     return port;
+}
+
+json::object key_json(const topology::AttachmentKey& key) {
+    return {{"port", key.port}, {"network", key.network}};
+}
+
+json::object lease_json(const Lease& lease) {
+    return {{"address", lease.ip.to_string()},
+            {"since", iso8601(lease.since)},
+            {"until", iso8601(lease.until)},
+            {"host_name", lease.host_name}};
 }
 
 Result<json::value> parse(std::string_view text) {
@@ -180,10 +216,28 @@ std::string encode(const State& state) {
         zones.push_back({{"kind", name_of(key.first)}, {"name", key.second}, {"zone", zone}});
     json::array attachments;
     for (const auto& [key, addresses] : state.allocations.attachments) {
-        json::object object{{"port", key.port}, {"network", key.network}, {"mac", addresses.mac.to_string()}};
+        auto object = key_json(key);
+        object["mac"] = addresses.mac.to_string();
         put(object, "ip", addresses.ip);
         put(object, "ip6", addresses.ip6);
         attachments.push_back(std::move(object));
+    }
+    json::object services;
+    for (const auto& [network, ip] : state.allocations.services)
+        services[network] = ip.to_string();
+    json::array declined;
+    for (const auto& [key, addresses] : state.allocations.declined) {
+        auto entry = key_json(key);
+        put(entry, "ip", addresses.ip);
+        put(entry, "ip6", addresses.ip6);
+        declined.push_back(std::move(entry));
+    }
+    json::array leases;
+    for (const auto& [key, of_port] : state.leases) {
+        auto object = key_json(key);
+        if (of_port.ip) object["ip"] = lease_json(*of_port.ip);
+        if (of_port.ip6) object["ip6"] = lease_json(*of_port.ip6);
+        leases.push_back(std::move(object));
     }
     json::array ports;
     for (const auto& [name, port] : state.dynamic_ports)
@@ -209,7 +263,10 @@ std::string encode(const State& state) {
         {"allocations", json::object{{"vnis", std::move(vnis)},
                                      {"gateways", std::move(gateways)},
                                      {"zones", std::move(zones)},
-                                     {"attachments", std::move(attachments)}}},
+                                     {"attachments", std::move(attachments)},
+                                     {"services", std::move(services)},
+                                     {"declined", std::move(declined)}}},
+        {"leases", std::move(leases)},
         {"dynamic_ports", std::move(ports)},
         {"holders", std::move(holders)},
         {"neighbours", std::move(neighbours)},
@@ -239,6 +296,11 @@ Result<State> decode(std::string_view text) {
     for (const auto& [port, host] : reader.object(reader.at(object, "holders"), "holders")) {
         state.holders[port] = reader.text(host, "holders");
     }
+    if (object.contains("leases"))
+        for (const auto& of_port : reader.array(object, "leases")) {
+            const auto& entry = reader.object(of_port, "leases");
+            state.leases[read_key(reader, entry)] = {read_lease(reader, entry, "ip"), read_lease(reader, entry, "ip6")};
+        }
     if (object.contains("neighbours"))
         for (const auto& entry : reader.array(object, "neighbours")) {
             const auto& neighbour = reader.object(entry, "neighbours");

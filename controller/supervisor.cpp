@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 
 /// Observations (which host holds a port) are saved this long after the first of a burst.
 constexpr Milliseconds kSaveDelay = 100ms;
+/// Between two times that leases which were only renewed are saved.
+constexpr Milliseconds kSaveLeases = 60s;
 /// Until the next attempt after one that failed.
 constexpr Milliseconds kSaveRetry = 5s;
 /// A host that was away stays synced for so long before gateways' traffic may come back to it.
@@ -22,7 +24,7 @@ constexpr Milliseconds kTrust = 1s;
 /// A host that is down for so long is the edge of no routed network any more.
 constexpr Milliseconds kAbsent = 3s;
 /// Between two looks at the meters.
-constexpr Milliseconds kRates = 2s;
+constexpr Milliseconds kMeters = 2s;
 /// No host was synced anew for so long: what that took in memory will not be needed again soon.
 constexpr Milliseconds kQuiet = 2s;
 
@@ -53,7 +55,13 @@ Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Lo
           [this](const std::string& network, const Ip& ip, const std::string& host, openflow::PacketOut again) {
               return neighbours_.need(network, ip, host, std::move(again));
           }),
-      rates_(voice_), save_(io.get_executor()), synced_(io.get_executor()) {}
+      leases_(intent_, voice_), services_(
+                                    io, voice_, sender(), [this](const LeaseNews& news) { leases_.note(news); },
+                                    [this]() -> const topology::Allocations& { return intent_.allocations(); },
+                                    [this] { return intent_.allocated(); }, settings_.resolvers),
+      advertiser_(sender(),
+                  [this](const std::string& network) { services_.count(network, "ra", "router_advertisement"); }),
+      meters_(voice_), save_(io.get_executor()), synced_(io.get_executor()), ending_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -73,11 +81,13 @@ Result<> Supervisor::start() {
     if (auto restored = intent_.restore(std::move(loaded->state)); !restored) return restored;
     asio::co_spawn(io_, accept(), asio::detached);
     asio::co_spawn(io_, save_at_leisure(), asio::detached);
+    asio::co_spawn(io_, save_leases(), asio::detached);
     asio::co_spawn(io_, give_memory_back(), asio::detached);
-    asio::co_spawn(io_, watch_rates(), asio::detached);
+    asio::co_spawn(io_, watch_meters(), asio::detached);
     asio::co_spawn(io_, announcer_.run(), asio::detached);
     asio::co_spawn(io_, neighbours_.run(), asio::detached);
     asio::co_spawn(io_, next_hops_.run(), asio::detached);
+    asio::co_spawn(io_, advertiser_.run(), asio::detached);
     return {};
 }
 
@@ -88,13 +98,16 @@ void Supervisor::stop() {
         host.stop();
     for (auto& [_, rows] : leaving_)
         rows->stop();
-    if (intent_.dirty())
+    if (intent_.dirty() || intent_.leases_dirty())
         if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
     announcer_.stop();
     neighbours_.stop();
     next_hops_.stop();
+    advertiser_.stop();
+    services_.stop();
     save_.raise();
     synced_.raise();
+    ending_.raise();
 }
 
 Result<> Supervisor::apply(const Candidate& candidate, const std::string& source,
@@ -187,6 +200,8 @@ void Supervisor::publish(const Published& published) {
     announcer_.publish(*published.world, intent_.active());
     neighbours_.publish(published.world);
     next_hops_.publish(published.world, intent_.active(), intent_.state().learnt.unanswered);
+    services_.publish(published.world);
+    advertiser_.publish(published.world);
     if (intent_.dirty()) save_.raise();
 }
 
@@ -208,7 +223,7 @@ Task<void> Supervisor::save_at_leisure() {
     std::string said;
     while (!stopped_) {
         co_await save_.wait();
-        if (stopped_ || !intent_.dirty()) continue;
+        if (stopped_ || (!intent_.dirty() && !intent_.leases_dirty())) continue;
         co_await sleep_for(kSaveDelay);
         if (stopped_) break;
         if (const auto saved = store_.save(intent_.state()); saved) {
@@ -221,6 +236,13 @@ Task<void> Supervisor::save_at_leisure() {
         }
         co_await sleep_for(kSaveRetry);
         save_.raise();
+    }
+}
+
+Task<void> Supervisor::save_leases() {
+    while (!stopped_) {
+        co_await ending_.wait(kSaveLeases);
+        if (intent_.leases_dirty()) save_.raise();
     }
 }
 
@@ -279,15 +301,18 @@ Task<void> Supervisor::greet(std::unique_ptr<Stream> stream) {
 Task<void> Supervisor::serve_packets(std::string host, std::shared_ptr<openflow::Session> session) {
     while (auto packet = co_await session->packet_in()) {
         if (stopped_) co_return;
-        const auto& hosts = intent_.published().world->hosts;
-        const auto view = hosts.find(host);
-        if (view == hosts.end()) continue;
-        for (const auto& answer : packets_.answer(*packet, *view->second))
+        const auto world = intent_.published().world; // an answer may bring about another
+        const auto view = world->hosts.find(host);
+        if (view == world->hosts.end()) continue;
+        const bool asks = pipeline::punt_of(packet->userdata) == pipeline::Punt::service;
+        for (const auto& answer :
+             asks ? services_.answer(*packet, *view->second) : packets_.answer(*packet, *view->second))
             session->packet_out(answer);
+        if (intent_.dirty()) save_.raise(); // a lease
     }
 }
 
-Task<void> Supervisor::watch_rates() {
+Task<void> Supervisor::watch_meters() {
     while (!stopped_) {
         std::vector<std::pair<std::string, std::shared_ptr<openflow::Session>>> sessions;
         for (const auto& [name, agent] : hosts_)
@@ -297,13 +322,13 @@ Task<void> Supervisor::watch_rates() {
         for (const auto& [name, session] : sessions) {
             const auto& hosts = intent_.published().world->hosts;
             const auto view = hosts.find(name);
-            if (view == hosts.end() || view->second->zones.empty()) continue;
+            if (view == hosts.end()) continue;
             const auto host = view->second; // whatever is published meanwhile
             const auto stats = co_await session->meter_stats();
             if (stopped_) co_return;
-            if (stats) rates_.note(*host, *stats, SteadyClock::now());
+            if (stats) meters_.note(*host, *stats, SteadyClock::now());
         }
-        co_await sleep_for(kRates);
+        co_await sleep_for(kMeters);
     }
 }
 

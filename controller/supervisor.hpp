@@ -7,13 +7,16 @@
 // Rules of life: one thread, the io_context's. stop() first, then run the io_context dry, then destroy.
 #pragma once
 #include "base/stream.hpp"
+#include "controller/address_services.hpp"
 #include "controller/announcer.hpp"
-#include "controller/connection_rates.hpp"
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
+#include "controller/lease_book.hpp"
 #include "controller/neighbours.hpp"
 #include "controller/next_hops.hpp"
 #include "controller/packet_service.hpp"
+#include "controller/port_meters.hpp"
+#include "controller/router_advertiser.hpp"
 #include "controller/settings.hpp"
 #include "controller/state.hpp"
 
@@ -37,6 +40,7 @@ class Supervisor {
     const Intent& intent() const { return intent_; }
     const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
     const NextHops& next_hops() const { return next_hops_; }
+    const AddressServices& services() const { return services_; }
     const EventLog& events() const { return events_; }
     EventLog& events() { return events_; }
     Endpoint openflow_endpoint() const { return listener_->endpoint(); }
@@ -49,9 +53,11 @@ class Supervisor {
     Task<void> accept();
     Task<void> greet(std::unique_ptr<Stream> stream);
     Task<void> save_at_leisure();
+    /// Renewed leases, now and then.
+    Task<void> save_leases();
     Task<void> give_memory_back();
-    /// Looks at the meters of hosts that track connections, now and then.
-    Task<void> watch_rates();
+    /// Looks at the meters of the hosts' ports, now and then.
+    Task<void> watch_meters();
     void publish(const Published& published);
     /// On the hosts that send to a gateway or translate for it, when another host became active.
     void forget_cached(const std::map<std::string, std::string>& active);
@@ -77,7 +83,10 @@ class Supervisor {
     Neighbours neighbours_;
     NextHops next_hops_;
     PacketService packets_;
-    ConnectionRates rates_;
+    LeaseBook leases_;
+    AddressServices services_;
+    RouterAdvertiser advertiser_;
+    PortMeters meters_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
@@ -87,6 +96,7 @@ class Supervisor {
     std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
     Signal save_;
     Signal synced_; ///< a host became synced
+    Signal ending_; ///< stop() was called
     bool stopped_ = false;
 };
 

@@ -9,6 +9,7 @@ namespace {
 void compile_host(Emit& emit) {
     emit.meter({.id = kPuntMeter, .packets = true, .rate = kPuntRate, .burst = kPuntRate});
     emit.meter({.id = kSampleMeter, .packets = true, .rate = kSampleRate, .burst = kSampleRate});
+    emit.meter({.id = kServiceMeter, .packets = true, .rate = kServiceRate, .burst = kServiceRate});
     classify_host(emit);
     guard_host(emit);
     respond_host(emit);

@@ -35,6 +35,17 @@ std::vector<of::Match> dhcp_answers() {
     return {udp(of::Match().ipv4(), 67, 68), udp(of::Match().ipv6(), 547, 546)};
 }
 
+std::vector<of::Match> address_questions(bool ip4, bool ip6) {
+    std::vector<of::Match> all;
+    if (ip4) all.push_back(udp(of::Match().ipv4(), 68, 67));
+    if (ip6) all.push_back(udp(of::Match().ipv6(), 546, 547));
+    return all;
+}
+
+of::Match router_solicitation() {
+    return of::Match().icmpv6(133);
+}
+
 std::vector<of::Match> never_tracked() {
     std::vector<of::Match> all{of::Match().arp()};
     append(all, discovery());

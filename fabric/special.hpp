@@ -11,6 +11,10 @@ namespace weft::fabric {
 /// Neighbour discovery and multicast listener discovery.
 std::vector<of::Match> discovery();
 
+/// What a guest asks weft for addresses with, of the families that are served: DHCP, DHCPv6.
+std::vector<of::Match> address_questions(bool ip4, bool ip6);
+of::Match router_solicitation();
+
 /// From a DHCP client to a server, or from a server to a client.
 std::vector<of::Match> dhcp_requests();
 std::vector<of::Match> dhcp_answers();

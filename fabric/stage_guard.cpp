@@ -54,6 +54,7 @@ class PortGuard {
         std::erase(own6_, Prefix::host(link_local_)); // has flows of its own
         // A pure L2 network knows no addresses: there a port answers for its MAC alone.
         pure_l2_ = !network.addressed && own4_.empty() && own6_.empty();
+        serves_dhcp_ = network.service && network.subnet;
     }
 
     void emit() {
@@ -95,12 +96,10 @@ class PortGuard {
     void ipv4() {
         for (const auto& source : own4_)
             allow(kOwnSource, from_own_mac().ip_src(source));
-        allow(kOwnSource, from_own_mac()
-                              .ip_src(Ip::v4(0))
-                              .ip_dst(Ip::v4(0xffffffff))
-                              .udp()
-                              .set(of::Field::udp_src, 68)
-                              .set(of::Field::udp_dst, 67));
+        auto asks = from_own_mac().ipv4().udp().set(of::Field::udp_src, 68).set(of::Field::udp_dst, 67);
+        // Where weft serves nobody else hears it, and a guest whose address is not its own any more must be told so.
+        if (!serves_dhcp_) asks.ip_src(Ip::v4(0)).ip_dst(Ip::v4(0xffffffff));
+        allow(kOwnSource, std::move(asks));
     }
 
     void ipv6() {
@@ -161,6 +160,7 @@ class PortGuard {
     Ip link_local_;
     std::vector<Prefix> own4_, own6_;
     bool pure_l2_ = false;
+    bool serves_dhcp_ = false;
 };
 
 void drop_to_vtep(Emit& emit, const Ip& vtep) {

@@ -26,6 +26,7 @@ typename Map::mapped_type find_or_null(const Map& map, const std::string& key) {
 /// 06: is locally administered and unicast; ports have 0a:, gateways 0e:.
 constexpr std::uint64_t kRouterMacs = 0x06'0000'0000'00;
 constexpr std::uint64_t kHostMacs = 0x02'0000'0000'00;
+constexpr std::uint64_t kServiceMacs = 0x16'0000'0000'00;
 
 /// The first host in file order that has the uplink, not known to be dead, and is not lost.
 std::string edge_of(const topology::Network& network, const Inputs& inputs) {
@@ -65,6 +66,17 @@ struct Roles {
     }
 };
 
+/// Of a network that serves.
+Service service_of(const topology::Network& network, const std::optional<Routed>& routed,
+                   const topology::Allocations& allocations) {
+    if (routed) return {routed->mac, routed->addresses()};
+    Service service{service_mac(network.name), {}};
+    if (const auto ip = allocations.services.find(network.name); ip != allocations.services.end())
+        service.addresses.push_back(ip->second);
+    if (network.subnet6) service.addresses.push_back(Ip::link_local(service.mac));
+    return service;
+}
+
 NetworkCore core_of(const topology::Network& network, const Inputs& inputs, const Roles& roles) {
     const auto& allocations = inputs.allocations;
     NetworkCore core;
@@ -93,6 +105,7 @@ NetworkCore core_of(const topology::Network& network, const Inputs& inputs, cons
         core.routed = {object_id(Kind::router, name), router_mac(name), network.gateway, network.gateway6};
         if (network.physical()) core.edge = edge_of(network, inputs);
     }
+    if (network.dhcp) core.service = service_of(network, core.routed, allocations);
     const auto zone = roles.zone_of(network.name);
     core.tracked = roles.tracked.contains(zone);
     if (const auto found = allocations.zones.find(zone); found != allocations.zones.end()) core.zone = found->second;
@@ -133,6 +146,10 @@ Attachment attach(const topology::Port& port, const Membership& membership, bool
     attachment.port_security = port.port_security;
     attachment.vlan = membership.vlan;
     attachment.leads = leads;
+    attachment.served = leads && std::ranges::any_of(networks_of(port), [&](const std::string& name) {
+                            const auto network = inputs.topology->networks.find(name);
+                            return network != inputs.topology->networks.end() && network->second.dhcp;
+                        });
     attachment.binding = binding;
     if (const auto facts = inputs.facts.find(binding.host); facts != inputs.facts.end())
         attachment.vtep = facts->second.vtep;
@@ -312,9 +329,20 @@ Mac router_mac(std::string_view router) {
     return Mac::from_u64(kRouterMacs | (object_id(Kind::router, router).value & 0xff'ffff'ffff));
 }
 
+Mac service_mac(std::string_view network) {
+    return Mac::from_u64(kServiceMacs | (content_hash(network) & 0xff'ffff'ffff));
+}
+
 Mac host_mac(std::string_view host, std::string_view physnet) {
     const auto id = object_id(Kind::host, fmt::format("{}\n{}", host, physnet));
     return Mac::from_u64(kHostMacs | (id.value & 0xff'ffff'ffff));
+}
+
+std::optional<Mac> NetworkCore::own_mac(const Ip& ip) const {
+    const auto has = [&ip](const std::vector<Ip>& addresses) { return std::ranges::count(addresses, ip) > 0; };
+    if (routed && has(routed->addresses())) return routed->mac;
+    if (service && has(service->addresses)) return service->mac;
+    return std::nullopt;
 }
 
 std::vector<Ip> Routed::addresses() const {

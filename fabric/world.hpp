@@ -74,13 +74,14 @@ struct Attachment {
     ObjectId owner; ///< the port: cookies
     ObjectId id;    ///< the attachment: registers
     Mac mac;
-    std::vector<Ip> ips;         ///< the port's own: answered in the switch
-    std::vector<Prefix> allowed; ///< further sources
+    std::vector<Ip> ips;          ///< the port's own: answered in the switch
+    std::vector<Prefix> allowed;  ///< further sources
     std::vector<GroupPtr> groups; ///< its security groups, in the file's order
     bool port_security = true;
     std::optional<std::uint16_t> vlan; ///< tag on the port's side; none: untagged
     bool leads = false;                ///< of a port's attachments, the one that carries the port's own flows
     Binding binding;
+    bool served = false;    ///< leads, and the port is in a network with a service: it needs the port's meter
     std::optional<Ip> vtep; ///< of the binding's host
     bool operator==(const Attachment&) const = default;
 };
@@ -94,6 +95,15 @@ struct Routed {
     bool operator==(const Routed&) const = default;
     /// All of them, its link-local one included where the network has IPv6.
     std::vector<Ip> addresses() const;
+};
+
+/// What answers the guests of a network that ask for addresses and names: DHCP, router advertisements, DNS.
+struct Service {
+    Mac mac; ///< the router's, or where there is none one of its own
+    /// Where it is asked for names: the router's addresses, or one that was allocated; beside it, where the network has
+    /// IPv6, the link-local one of `mac`.
+    std::vector<Ip> addresses;
+    bool operator==(const Service&) const = default;
 };
 
 /// An entry of a network's ACL. Its id is of the network's name and of what the entry says.
@@ -115,6 +125,7 @@ struct NetworkCore {
     std::uint16_t mtu = 1500;
     bool addressed = false; ///< has a subnet of either family: port security knows addresses
     std::optional<Routed> routed;
+    std::optional<Service> service;
     std::uint16_t zone = 0; ///< of the connection tracker: its router's, or its own
     bool tracked = false;   ///< some port of the zone has security groups
     std::vector<AclEntry> acl;
@@ -125,6 +136,8 @@ struct NetworkCore {
     bool operator==(const NetworkCore&) const = default;
     bool contains(const Ip& ip) const { return (subnet && subnet->contains(ip)) || (subnet6 && subnet6->contains(ip)); }
     bool physical() const { return kind == topology::NetworkKind::vlan || kind == topology::NetworkKind::flat; }
+    /// The MAC that an address of weft's own has here: a router's, the service's.
+    std::optional<Mac> own_mac(const Ip& ip) const;
 };
 
 /// A network and the ports that are plugged into it anywhere.
@@ -170,6 +183,8 @@ using RouterPtr = std::shared_ptr<const RouterView>;
 
 /// A router's MAC. 06: is locally administered.
 Mac router_mac(std::string_view router);
+/// The MAC of the service of a network without a router. 16: is locally administered.
+Mac service_mac(std::string_view network);
 /// What a host routes onto a physical network carries this MAC, so that no router's is seen on two switch ports. 02:.
 Mac host_mac(std::string_view host, std::string_view physnet);
 

@@ -1,3 +1,4 @@
+#include "lab/clients.hpp"
 #include "lab/command.hpp"
 #include "lab/commands.hpp"
 #include "lab/ovs.hpp"
@@ -32,6 +33,15 @@ void bind_run_directory(const std::string& directory) {
     if (stat("/run/openvswitch", &info) == 0) mount(directory.c_str(), "/run/openvswitch", nullptr, MS_BIND, nullptr);
 }
 
+// What the endpoint was told of name servers. A machine without a resolv.conf, or with a link that leads nowhere, has
+// nothing to mount it over: there the endpoint's /etc is laid over the machine's.
+void own_resolver(const std::string& etc) {
+    const std::string file = etc + "/resolv.conf";
+    if (access(file.c_str(), F_OK) != 0) return;
+    if (mount(file.c_str(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0) return;
+    mount("overlay", "/etc", "overlay", MS_RDONLY, ("lowerdir=" + etc + ":/etc").c_str());
+}
+
 } // namespace
 
 Error exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command) {
@@ -58,6 +68,7 @@ Error exec(const std::string& lab, const std::string& who, const std::vector<std
     if (program.empty()) return {ErrorKind::invalid, fmt::format("{}: command not found", command.front())};
     if (auto entered = enter_netns(netns); !entered) return entered.error();
     if (auto mounted = own_sysfs(); !mounted) return mounted.error();
+    if (plan.endpoint(who)) own_resolver(endpoint_etc(lab, who));
     std::optional<Ovs> ovs;
     if (const auto* host = plan.host(who))
         ovs = ovs_of(lab, *host);

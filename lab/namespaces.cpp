@@ -41,6 +41,13 @@ Result<void> make_network(const LabPlan& plan) {
             write_sysctl(path, value);
     }
     if (auto made = run_all({{{"ip", "-batch", "-"}, "", {}, link_batch(plan)}}); !made) return made;
+    for (const auto& [netns, setup] : setups) {
+        if (setup.device_sysctls.empty()) continue;
+        const InNetns inside(netns);
+        if (!inside) return fail(ErrorKind::io, "cannot enter namespace " + netns);
+        for (const auto& [path, value] : setup.device_sysctls)
+            write_sysctl(path, value);
+    }
     std::vector<Command> batches;
     for (const auto& [netns, setup] : setups)
         if (!setup.ip.empty()) batches.push_back({{"ip", "-n", netns, "-batch", "-"}, "", {}, setup.ip});

@@ -1,6 +1,7 @@
 #include "lab/plan.hpp"
 
 #include "base/ids.hpp"
+#include "topology/addresses.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -26,8 +27,8 @@ const Ip kFirstVtep = Ip::v4(0xc000020b);      // 192.0.2.11
 class Planner {
   public:
     Planner(const Topology& topology, const topology::Allocations& allocations, const std::string& lab,
-            const Placement& moved)
-        : topology_(topology), allocations_(allocations), moved_(moved) {
+            const Placement& moved, bool controller)
+        : topology_(topology), allocations_(allocations), moved_(moved), controller_(controller) {
         plan_.name = lab;
     }
 
@@ -169,14 +170,13 @@ class Planner {
         }
     }
 
-    bool routed(const Network& network) const {
-        if (network.physical()) return true;
+    bool has_router(const Network& network) const {
         return std::ranges::any_of(topology_.routers, [&](const auto& entry) {
             return std::ranges::count(entry.second.networks, network.name) > 0;
         });
     }
 
-    /// Addresses, and the default route where the network has a router.
+    /// Addresses, where they come from, and the default route where the network has a router.
     void fill(Nic& nic, const Port& port, const std::string& network_name) const {
         const auto network = topology_.networks.find(network_name);
         const auto attached = allocations_.attachments.find({port.name, network_name});
@@ -188,10 +188,26 @@ class Planner {
                              const std::optional<Ip>& gateway) {
             if (!ip || !subnet) return;
             nic.addresses.push_back({*ip, subnet->length});
-            if (gateway && routed(net)) nic.routes.push_back({std::nullopt, *gateway});
+            if (gateway && (net.physical() || has_router(net))) nic.routes.push_back({std::nullopt, *gateway});
         };
         add(attached->second.ip, net.subnet, net.gateway);
         add(attached->second.ip6, net.subnet6, net.gateway6);
+        if (!controller_ || !net.dhcp) return;
+        const bool written6 = std::ranges::any_of(topology::attachments(port), [&](const topology::Attachment& at) {
+            return at.network == network_name && at.ip6;
+        });
+        for (const auto& address : nic.addresses) {
+            if (address.address.is_v4()) nic.source4 = Source::dhcp;
+            // What the guest does not make of its MAC it must be told.
+            else
+                nic.source6 = !written6 && address.length == 64 &&
+                                      address.address == Ip::eui64(address.address, *nic.link.near.mac)
+                                  ? Source::slaac
+                                  : Source::dhcp;
+        }
+        // On a wire the router that advertises itself is another one, if there is any.
+        for (auto& route : nic.routes)
+            route.by_hand = route.via.is_v6() && !has_router(net);
     }
 
     void add_ports() {
@@ -231,7 +247,10 @@ class Planner {
         Nic native{.link = {{endpoint.netns, "eth0", {}}, plug}};
         if (trunk) native.link.far = {plan_.switch_netns, device_name("n", index, port.name), {}};
         fill(native, port, port.network);
-        if (trunk && !port.native) native.addresses.clear(), native.routes.clear();
+        if (trunk && !port.native) {
+            native.addresses.clear(), native.routes.clear();
+            native.source4 = native.source6 = Source::fixed;
+        }
         endpoint.nics.push_back(std::move(native));
 
         int mtu = endpoint.nics.front().link.mtu;
@@ -273,6 +292,7 @@ class Planner {
     const Topology& topology_;
     const topology::Allocations& allocations_;
     const Placement& moved_;
+    const bool controller_;
     LabPlan plan_;
     std::vector<topology::Problem> problems_;
     std::map<std::string, Origin> claimed_;
@@ -328,8 +348,8 @@ Prefix covering(const std::vector<Ip>& addresses, int longest) {
 }
 
 Planned make_plan(const Topology& topology, const topology::Allocations& allocations, const std::string& lab_name,
-                  const Placement& moved) {
-    return Planner(topology, allocations, lab_name, moved).run();
+                  const Placement& moved, bool controller) {
+    return Planner(topology, allocations, lab_name, moved, controller).run();
 }
 
 } // namespace weft::lab

@@ -35,16 +35,25 @@ struct Link {
 struct RoutePlan {
     std::optional<Prefix> prefix; ///< none: the default route
     Ip via;
+    bool by_hand = false; ///< though the interface has the rest from elsewhere: nobody in the lab tells this one
     bool operator==(const RoutePlan&) const = default;
 };
+
+/// Where an interface has the addresses and routes of a family from: weft-lab, a DHCP client of its own (of IPv6:
+/// beside router advertisements), or router advertisements alone.
+enum class Source { fixed, dhcp, slaac };
 
 /// An interface of an endpoint: eth0, or eth0.<vlan> of a trunk.
 struct Nic {
     Link link;
     std::uint16_t vlan = 0; ///< 0: untagged
-    std::vector<Prefix> addresses;
+    Source source4 = Source::fixed;
+    Source source6 = Source::fixed;
+    std::vector<Prefix> addresses; ///< that it has or, where they are not fixed, is to get
     std::vector<RoutePlan> routes;
     bool operator==(const Nic&) const = default;
+
+    Source source(const Ip& of) const { return of.is_v6() ? source6 : source4; }
 };
 
 enum class EndpointKind { port, lab_endpoint };
@@ -111,8 +120,9 @@ struct Planned {
     std::vector<topology::Problem> problems; ///< any: the plan must not be used
 };
 
+/// `controller`: there will be a weftd; without one nobody serves addresses and all are fixed.
 Planned make_plan(const topology::Topology& topology, const topology::Allocations& allocations,
-                  const std::string& lab_name, const Placement& moved);
+                  const std::string& lab_name, const Placement& moved, bool controller = true);
 
 /// Unique by `index`, readable by `name`, cut to the 15 characters of a Linux interface name: "v3-web1".
 std::string device_name(std::string_view letter, std::size_t index, std::string_view name);

@@ -68,6 +68,9 @@ std::string host_directory(const std::string& lab, const std::string& host) {
 std::string switch_directory(const std::string& lab) {
     return lab_directory(lab) + "/switch";
 }
+std::string endpoint_directory(const std::string& lab, const std::string& endpoint) {
+    return lab_directory(lab) + "/endpoints/" + endpoint;
+}
 
 Result<void> check_lab_name(const std::string& name) {
     const auto letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
@@ -120,8 +123,10 @@ Result<LabPlan> plan_of(const Record& record) {
     if (problems.empty()) {
         auto allocated = topology::allocate(parsed.topology, {}, {});
         problems = std::move(allocated.problems);
+        std::erase_if(problems, [](const auto& problem) { return problem.severity != topology::Severity::error; });
         if (problems.empty()) {
-            auto planned = make_plan(parsed.topology, allocated.allocations, record.name, record.placement);
+            auto planned =
+                make_plan(parsed.topology, allocated.allocations, record.name, record.placement, record.controller);
             if (planned.problems.empty()) return std::move(planned.plan);
             problems = std::move(planned.problems);
         }

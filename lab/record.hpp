@@ -31,6 +31,7 @@ inline const std::string kLabRoot = "/run/weft-lab";
 std::string lab_directory(const std::string& name);
 std::string host_directory(const std::string& lab, const std::string& host);
 std::string switch_directory(const std::string& lab);
+std::string endpoint_directory(const std::string& lab, const std::string& endpoint);
 Result<void> check_lab_name(const std::string& name);
 
 Result<Record> load_record(const std::string& name);

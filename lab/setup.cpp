@@ -101,6 +101,19 @@ NamespaceSetup endpoint_setup(const EndpointPlan& endpoint) {
     return setup;
 }
 
+// The device comes up long before anybody answers on it: it asks every second, and stops with the first answer.
+void solicit_routers(const Nic& nic, NamespaceSetup& setup) {
+    const auto set = [&](const char* name, int value) {
+        setup.device_sysctls.emplace_back(fmt::format("ipv6/conf/{}/{}", nic.link.near.name, name),
+                                          std::to_string(value));
+    };
+    set("accept_ra", 1);
+    set("router_solicitation_delay", 0);
+    set("router_solicitation_interval", 1);
+    set("router_solicitation_max_interval", 1);
+    if (nic.vlan) set("ra_defrtr_metric", kTrunkTable + nic.vlan);
+}
+
 } // namespace
 
 std::string switch_port_lines(const std::string& device) {
@@ -109,26 +122,35 @@ std::string switch_port_lines(const std::string& device) {
 
 void write_nic(const Nic& nic, NamespaceSetup& setup) {
     const std::string& device = nic.link.near.name;
+    if (nic.source6 != Source::fixed) solicit_routers(nic, setup);
     line(setup.ip, "link set {} up", device);
     for (const auto& address : nic.addresses)
-        line(setup.ip, "address add {} dev {}{}", address.to_string(), device, address.address.is_v6() ? " nodad" : "");
+        if (nic.source(address.address) == Source::fixed)
+            line(setup.ip, "address add {} dev {}{}", address.to_string(), device,
+                 address.address.is_v6() ? " nodad" : "");
     // A trunk's sub-networks each have a router: what leaves with a sub-network's address leaves by that sub-network.
     const std::string metric = nic.vlan ? fmt::format(" metric {}", kTrunkTable + nic.vlan) : "";
     for (const auto& route : nic.routes) {
+        if (nic.source(route.via) != Source::fixed && !route.by_hand) continue;
         const std::string to = route.prefix ? route.prefix->to_string() : "default";
-        line(setup.ip, "route add {} via {} dev {}{}", to, route.via.to_string(), device, metric);
+        line(setup.ip, "route add {} via {} dev {}{}{}", to, route.via.to_string(), device, metric,
+             route.by_hand ? " onlink" : ""); // the subnet's own route comes with an advertisement
     }
     if (!nic.vlan || nic.routes.empty()) return;
     const int table = kTrunkTable + nic.vlan;
+    // The kernel empties the table when the last IPv4 address goes: a DHCP client's script fills it each time. Of IPv6
+    // the table stays, and the kernel puts what routers advertise in the main one only.
+    const auto leased = [&](const Ip& ip) { return nic.source(ip) == Source::dhcp && ip.is_v4(); };
     for (const auto& address : nic.addresses) {
         const Prefix subnet{address.network(), address.length};
-        line(setup.ip, "route add {} dev {} table {}", subnet.to_string(), device, table);
+        if (!leased(address.address)) line(setup.ip, "route add {} dev {} table {}", subnet.to_string(), device, table);
         line(address.address.is_v6() ? setup.ip6 : setup.ip, "rule add from {} lookup {}", address.address.to_string(),
              table);
     }
     for (const auto& route : nic.routes)
-        line(setup.ip, "route add {} via {} dev {} table {}", route.prefix ? route.prefix->to_string() : "default",
-             route.via.to_string(), device, table);
+        if (!leased(route.via))
+            line(setup.ip, "route add {} via {} dev {} table {}", route.prefix ? route.prefix->to_string() : "default",
+                 route.via.to_string(), device, table);
 }
 
 std::string namespace_batch(const LabPlan& plan) {

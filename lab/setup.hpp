@@ -12,9 +12,10 @@ namespace weft::lab {
 
 /// What is done inside one namespace.
 struct NamespaceSetup {
-    std::vector<std::pair<std::string, std::string>> sysctls; ///< below /proc/sys/net; before the links are made
-    std::string ip;                                           ///< `ip -batch`, after the links are made
-    std::string ip6;                                          ///< `ip -6 -batch`: policy rules know no other way
+    std::vector<std::pair<std::string, std::string>> sysctls;        ///< below /proc/sys/net; before the links are made
+    std::vector<std::pair<std::string, std::string>> device_sysctls; ///< the same, after the links are made
+    std::string ip;                                                  ///< `ip -batch`, after that
+    std::string ip6;                                                 ///< `ip -6 -batch`: policy rules know no other way
     bool operator==(const NamespaceSetup&) const = default;
 };
 
@@ -22,7 +23,8 @@ std::string namespace_batch(const LabPlan& plan);
 std::string link_batch(const LabPlan& plan);
 std::map<std::string, NamespaceSetup> namespace_setups(const LabPlan& plan);
 
-/// How one interface comes up: addresses and routes. Every line ends in a newline.
+/// How one interface comes up: fixed addresses and routes, sysctls for those that routers advertise; what a DHCP client
+/// does is in lab/clients. Every line ends in a newline.
 void write_nic(const Nic& nic, NamespaceSetup& setup);
 /// A veth end that an OVS owns: the kernel of its namespace must neither answer ARP nor speak on it.
 std::string switch_port_lines(const std::string& device);

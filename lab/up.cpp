@@ -1,3 +1,4 @@
+#include "lab/clients.hpp"
 #include "lab/commands.hpp"
 #include "lab/converge.hpp"
 #include "lab/daemons.hpp"
@@ -35,6 +36,17 @@ Result<void> check_machine(bool controller) {
             return fail(ErrorKind::invalid, fmt::format("{} is not beside weft-lab in {}: build it, or leave it out "
                                                         "with --no-controller",
                                                         program, own_directory()));
+    return {};
+}
+
+// Only a lab whose endpoints lease needs these.
+Result<void> check_clients(const LabPlan& plan) {
+    for (const auto& [program, package] : client_programs(plan))
+        if (find_program(program).empty())
+            return fail(ErrorKind::invalid,
+                        fmt::format("{} is not installed, and endpoints of this lab get their addresses by it: apt-get "
+                                    "install {}, or leave weftd out with --no-controller",
+                                    program, package));
     return {};
 }
 
@@ -129,6 +141,7 @@ Result<void> build(const LabPlan& plan, Record& record) {
     const auto all = every_ovs(plan);
     if (auto done = step(fmt::format("{} namespaces linked", plan.namespaces().size()), make_network(plan)); !done)
         return done;
+    if (auto done = write_endpoint_files(plan); !done) return done;
     if (auto done = start_ovsdb(all, record); !done) return done;
     if (auto done = step(fmt::format("{} OVS started", all.size()), start_vswitchd(all, record)); !done) return done;
     if (auto done = step("underlay up", make_underlay(plan)); !done) return done;
@@ -138,7 +151,8 @@ Result<void> build(const LabPlan& plan, Record& record) {
         if (auto done = step("weftd started", start_weftd(plan, record)); !done) return done;
     auto plugged = plug_ports(plan, !record.controller);
     if (!plugged && record.controller) plugged.error().text += log_tail(lab_directory(name) + "/weftd.log");
-    return step("ports plugged in", plugged);
+    if (auto done = step("ports plugged in", plugged); !done) return done;
+    return start_clients(plan);
 }
 
 } // namespace
@@ -154,6 +168,7 @@ Result<void> up(const UpOptions& options) {
     if (!record) return std::unexpected(record.error());
     const auto plan = plan_of(*record);
     if (!plan) return std::unexpected(plan.error());
+    if (auto able = check_clients(*plan); !able) return able;
     record->namespaces = plan->namespaces();
 
     const auto lock = LabLock::take(options.name);

@@ -54,14 +54,14 @@ of::Actions advertisement(const Mac& mac, const Ip& ip, bool router) {
             of::set_field(of::Field::icmpv6_type, nd::kNeighbourAdvertisement),
             of::set_field(of::Field::nd_reserved, kSolicitedOverride | (router ? kRouterFlag : 0)),
             of::set_field(of::Field::nd_options_type, 2),
-            load(kAnswering, 1),
+            load(Answering::advertising),
             again_to(Stage::respond)};
 }
 
 of::Match half_advertised(WayIn way) {
     return std::move(of::Match()
                          .icmpv6(nd::kNeighbourAdvertisement)
-                         .set(kAnswering, 1)
+                         .set(kAnswering, static_cast<std::uint64_t>(Answering::advertising))
                          .set(kWayIn, static_cast<std::uint64_t>(way)));
 }
 

@@ -32,6 +32,9 @@ inline of::SetField load(WayIn way) {
 inline of::SetField load(WayOut way) {
     return load(kWayOut, static_cast<std::uint64_t>(way));
 }
+inline of::SetField load(Answering step) {
+    return load(kAnswering, static_cast<std::uint64_t>(step));
+}
 inline of::SetField load(Nat step) {
     return load(kNat, static_cast<std::uint64_t>(step));
 }
@@ -49,8 +52,8 @@ inline of::Match with(of::Match match, Verdict verdict) {
     return std::move(match.set(kConnection, static_cast<of::Bits>(verdict), kVerdictBits));
 }
 inline of::Match with(of::Match match, Verdict verdict, std::uint16_t zone) {
-    return std::move(match.set(kConnection, static_cast<of::Bits>(verdict) | of::Bits{zone} << 16,
-                               kVerdictBits | kZoneBits));
+    return std::move(
+        match.set(kConnection, static_cast<of::Bits>(verdict) | of::Bits{zone} << 16, kVerdictBits | kZoneBits));
 }
 
 inline of::GotoTable go_to(Stage stage) {

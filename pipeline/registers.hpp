@@ -7,7 +7,8 @@
 //   reg5          way out (WayOut)
 //   reg6          in guard: 1 once a neighbour discovery message's link-layer option has been checked;
 //                 from egress_groups on: the security group whose rules are asked
-//   reg7          in respond: 1 while a solicitation is being made an advertisement;
+//   reg7          in respond (Answering): 1 while a solicitation is being made an advertisement, 2 when the daemon is
+//                 to answer, if the port may ask;
 //                 from track on: what is known of the packet's connection (Verdict, 8 bits) and its zone (high 16 bits)
 //   xreg4         router whose routes hold for the packet (48-bit id); out of nat_in the gateway itself
 //   reg10         how far a gateway is with the packet (Nat)
@@ -20,6 +21,8 @@ namespace weft::pipeline {
 
 enum class WayIn : std::uint8_t { unknown = 0, local = 1, uplink = 2, tunnel = 3 };
 enum class WayOut : std::uint8_t { local = 0, uplink = 1, tunnel = 2 };
+
+enum class Answering : std::uint8_t { no = 0, advertising = 1, asking = 2 };
 
 enum class Verdict : std::uint8_t {
     untracked = 0,

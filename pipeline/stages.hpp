@@ -67,7 +67,8 @@ constexpr const StageInfo& info(Stage stage) {
     return kStages.front();
 }
 
-/// Where a packet goes on after `stage`. Only what goes to a gateway visits nat_out, and says so: all else passes it by.
+/// Where a packet goes on after `stage`. Only what goes to a gateway visits nat_out, and says so: all else passes it
+/// by.
 constexpr Stage after(Stage stage) {
     const auto next = static_cast<Stage>(table_of(stage) + 1);
     return next == Stage::nat_out ? Stage::output : next;

@@ -55,5 +55,5 @@ TEST(ObjectId, DependsOnKindAndNameAlone) {
     EXPECT_EQ(object_id(Kind::port, "web1").value, 0xe347f469f63aU);
 }
 
-}  // namespace
-}  // namespace weft
+} // namespace
+} // namespace weft

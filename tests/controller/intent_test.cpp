@@ -134,5 +134,57 @@ TEST_F(IntentTest, SettingsOfHostsAreJudgedWithTheTopology) {
               std::vector<std::string>{"hosts kvm1 and kvm2 have the vtep 192.0.2.12"});
 }
 
+const topology::AttachmentKey kApp{"app", "blue"};
+
+Lease lease(std::string_view ip) {
+    return {*Ip::parse(ip), Timestamp{}, Timestamp{} + std::chrono::hours(1), "guest"};
+}
+
+TEST_F(IntentTest, KeepsALeaseAsLongAsThePortHasItsAddress) {
+    intent_.saved();
+    intent_.note_lease(kApp, false, lease("10.0.1.10"), false);
+    EXPECT_FALSE(intent_.dirty()) << "a renewal can wait";
+    EXPECT_TRUE(intent_.leases_dirty());
+    intent_.note_lease(kApp, false, lease("10.0.1.10"), true);
+    EXPECT_TRUE(intent_.dirty());
+    EXPECT_EQ(intent_.state().leases.at(kApp).ip, lease("10.0.1.10"));
+    intent_.note_lease(kApp, false, std::nullopt, true);
+    EXPECT_TRUE(intent_.state().leases.empty());
+    intent_.note_lease({"nobody", "blue"}, false, lease("10.0.1.10"), true);
+    EXPECT_TRUE(intent_.state().leases.empty());
+
+    intent_.note_lease(kApp, false, lease("10.0.1.10"), true);
+    std::string moved = kTopology;
+    moved.replace(moved.find("10.0.1.10"), 9, "10.0.1.11");
+    const auto candidate = intent_.consider({{"test.toml", moved}});
+    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    EXPECT_TRUE(intent_.state().leases.empty());
+}
+
+TEST_F(IntentTest, AnAddressThatIsWrittenStaysWhoeverDeclinesIt) {
+    EXPECT_FALSE(intent_.decline(kApp, *Ip::parse("10.0.1.10")));
+    EXPECT_EQ(intent_.allocations().attachments.at(kApp).ip, Ip::parse("10.0.1.10"));
+}
+
+// Else a guest that declines all it gets costs a rebuild with every packet.
+TEST_F(IntentTest, AnAllocatedAddressThatIsDeclinedIsReplacedButNotAgainAtOnce) {
+    std::string text = kTopology;
+    text.erase(text.find("ip = \"10.0.1.10\""));
+    const auto candidate = intent_.consider({{"test.toml", text}});
+    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    const auto first = *intent_.allocations().attachments.at(kApp).ip;
+    const auto before = published_;
+    EXPECT_FALSE(intent_.decline(kApp, *Ip::parse("10.0.1.99"))) << "not its own";
+    EXPECT_TRUE(intent_.decline(kApp, first));
+    const auto second = *intent_.allocations().attachments.at(kApp).ip;
+    EXPECT_NE(second, first);
+    EXPECT_EQ(published_, before + 1);
+    const auto& gateway = *intent_.published().world->gateways.at("igw");
+    ASSERT_EQ(gateway.floating_ips.size(), 1U);
+    EXPECT_EQ(gateway.floating_ips[0].inside, second) << "translations lead there too";
+    EXPECT_FALSE(intent_.decline(kApp, second));
+    EXPECT_EQ(published_, before + 1);
+}
+
 } // namespace
 } // namespace weft::controller

@@ -34,6 +34,11 @@ State full_state() {
     state.dynamic_ports["guest-1"] = port;
     state.allocations.gateways["igw"] = {16'777'215, 7};
     state.allocations.zones = {{{Kind::router, "main"}, 1}, {{Kind::network, "main"}, 2}};
+    state.allocations.services = {{"island", *Ip::parse("10.9.0.7")}};
+    state.allocations.declined = {{{"web1", "private1"}, {Ip::parse("10.0.1.5"), Ip::parse("fd00::5")}}};
+    state.leases = {
+        {{"web1", "private1"},
+         {Lease{*Ip::parse("10.0.1.10"), Timestamp{}, Timestamp{} + std::chrono::hours(12), "web"}, std::nullopt}}};
     const auto nexthop = *Ip::parse("203.0.113.1");
     state.learnt.neighbours[{"public", nexthop}] = *Mac::parse("52:54:00:00:01:12");
     state.learnt.out_of_service = {"kvm3"};

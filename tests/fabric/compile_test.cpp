@@ -109,8 +109,8 @@ TEST(Compile, EveryStageEndsInADropThatSaysWhyUnlessItPassesAll) {
         ASSERT_NE(last, state.flows.end()) << stage.name << " has no last flow";
         const bool drop = last->actions.empty();
         using enum pipeline::Stage;
-        constexpr std::array kPass{respond, filter_out, nat_in, track, egress_groups, route, filter_in,
-                                   ingress_groups, commit};
+        constexpr std::array kPass{respond, filter_out, nat_in,         track, egress_groups,
+                                   route,   filter_in,  ingress_groups, commit};
         const bool passes = std::ranges::find(kPass, stage.stage) != kPass.end();
         EXPECT_EQ(drop, !passes) << stage.name;
     }

@@ -116,6 +116,11 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
         edited_port.port_security = !edited_port.port_security;
         if (edited_port.trunk.size() > 1) edited_port.trunk.pop_back();
         edit_policy(edited, edited_port);
+        auto& dhcp = edited.networks.at(edited_port.network).dhcp;
+        if (dhcp)
+            dhcp.reset();
+        else if (edited.networks.at(edited_port.network).subnet)
+            dhcp.emplace();
         if (edited.networks.contains("office"))
             edited.networks.at("office").vlan = *rc::gen::inRange<std::uint16_t>(50, 60);
         fixture.topology = std::make_shared<const topology::Topology>(std::move(edited));

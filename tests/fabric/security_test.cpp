@@ -99,7 +99,8 @@ TEST(Groups, MembersOfARemoteGroupAreJoinedIntoPrefixes) {
 [[security_group]]
 name = "all"
 rules = [ { direction = "ingress", protocol = "any", remote_group = "all" } ]
-)").world();
+)")
+                           .world();
     const auto& members = *world->memberships.begin()->second;
     EXPECT_THAT(members.addresses, ElementsAre(*Prefix::parse("10.0.0.2/31"), *Prefix::parse("10.0.0.4/31")));
     EXPECT_EQ(count_of(compile(*world, "kvm1"), Stage::ingress_rules), 2U);
@@ -117,7 +118,9 @@ rules = [
   {{ direction = "ingress", protocol = "tcp", ports = [{0}], remote_group = "all" }},
   {{ direction = "ingress", protocol = "udp", ports = [{0}], remote_group = "all" }},
 ]
-)", ports)).world();
+)",
+                                                  ports))
+                           .world();
     const auto state = compile(*world, "kvm1");
     const auto addresses_of_group = world->memberships.begin()->second->addresses.size();
     EXPECT_EQ(count_of(state, Stage::ingress_rules), 2 * (addresses_of_group + 10 + 1));
@@ -161,7 +164,9 @@ TEST(Groups, ThePolicyInForceIsOfWhatGroupsSayAndNothingElse) {
 [[security_group]]
 name = "all"
 rules = [ { direction = "ingress", protocol = "tcp", ports = ["80"], remote = "10.0.0.0/8" } ]
-)").world()), before);
+)")
+                         .world()),
+              before);
     fixture.bindings.erase("p2"); // elsewhere, and no rule names its group
     EXPECT_EQ(policy(fixture.world()), before);
     fixture.bindings.erase("p3");
@@ -185,7 +190,8 @@ rules = [ { direction = "ingress", protocol = "any", remote_group = "all" } ]
 
 TEST(Groups, ARuleThatIsWrittenTwiceIsOne) {
     const std::string rule = R"({ direction = "ingress", protocol = "tcp", ports = ["80"] })";
-    const auto world = fixture_of(1, "[[security_group]]\nname = \"all\"\nrules = [ " + rule + ", " + rule + " ]\n").world();
+    const auto world =
+        fixture_of(1, "[[security_group]]\nname = \"all\"\nrules = [ " + rule + ", " + rule + " ]\n").world();
     Installed::of(compile(*world, "kvm1"));
     EXPECT_EQ(count_of(compile(*world, "kvm1"), Stage::ingress_rules), 2U); // IPv4, IPv6
 }
@@ -227,13 +233,19 @@ std::string random_policy(std::mt19937& random) {
         for (int i = static_cast<int>(random() % 4); i >= 0; --i)
             toml += fmt::format("  {{ direction = \"{}\", protocol = \"{}\"{} }},\n", chance(60) ? "ingress" : "egress",
                                 chance(50) ? "tcp" : "any",
-                                chance(50) ? ", remote_group = \"g1\"" : chance(50) ? ", remote = \"10.0.0.0/8\"" : "");
+                                chance(50)   ? ", remote_group = \"g1\""
+                                : chance(50) ? ", remote = \"10.0.0.0/8\""
+                                             : "");
         toml += "]\n";
     }
     int number = 1;
     for (const auto* network : {"blue", "blue", "red", "blue"}) {
-        toml += fmt::format("[[port]]\nname = \"p{0}\"\nnetwork = \"{1}\"\nip = \"10.0.0.{2}\"\nsecurity_groups = [{3}]\n",
-                            number, network, number + 9, chance(30) ? "" : chance(50) ? "\"g1\"" : "\"g1\", \"g2\"");
+        toml +=
+            fmt::format("[[port]]\nname = \"p{0}\"\nnetwork = \"{1}\"\nip = \"10.0.0.{2}\"\nsecurity_groups = [{3}]\n",
+                        number, network, number + 9,
+                        chance(30)   ? ""
+                        : chance(50) ? "\"g1\""
+                                     : "\"g1\", \"g2\"");
         ++number;
     }
     return toml;
@@ -260,7 +272,8 @@ RC_GTEST_PROP(Groups, IncrementalPlansEqualFullOnes, (unsigned seed)) {
             if (random() % 3 == 0)
                 fixture.bindings.erase(port);
             else
-                fixture.bind(port, random() % 2 == 0 ? "kvm1" : "kvm2", static_cast<std::uint32_t>(10 + random() % 4 * 4 + (port[1] - '1')));
+                fixture.bind(port, random() % 2 == 0 ? "kvm1" : "kvm2",
+                             static_cast<std::uint32_t>(10 + random() % 4 * 4 + (port[1] - '1')));
         }
         const auto next = build(fixture.inputs(), world, touched);
         for (const auto* host : {"kvm1", "kvm2"}) {

@@ -151,6 +151,15 @@ class Lab(unittest.TestCase):
         self.assertEqual(inside("web1", "echo", "--", "--name").stdout, "-- --name\n")
         self.assertNotEqual(inside("nobody", "true", check=False).returncode, 0)
 
+    def test_an_endpoint_does_not_see_the_machines_resolver(self):
+        machine = pathlib.Path("/etc/resolv.conf")
+        before = machine.read_bytes() if machine.exists() else None
+        for who in ("web1", "internet"):
+            self.assertEqual(inside(who, "cat", "/etc/resolv.conf").stdout, "", who)
+        self.assertEqual(machine.read_bytes() if machine.exists() else None, before)
+        if before is not None:
+            self.assertEqual(inside("kvm1", "cat", "/etc/resolv.conf").stdout, before.decode())
+
     def test_traffic_passes(self):
         eventually(lambda: reaches("web1", "10.0.1.11") and reaches("web1", "10.0.1.12"))
         eventually(lambda: reaches("trunk1", "10.0.2.250"))

@@ -27,6 +27,7 @@ name = "blue"
 kind = "vxlan"
 subnet = "10.0.1.0/24"
 subnet6 = "fd00:1::/64"
+dhcp = false
 [[network]]
 name = "green"
 kind = "vxlan"

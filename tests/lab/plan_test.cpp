@@ -1,5 +1,6 @@
 #include "lab/plan.hpp"
 
+#include "lab/clients.hpp"
 #include "lab/converge.hpp"
 #include "lab/record.hpp"
 #include "lab/setup.hpp"
@@ -71,15 +72,18 @@ addresses = ["10.0.2.250/24", "198.51.100.7/32"]
 gateway = "10.0.2.1"
 )";
 
-Planned plan_text(const std::string& text, const Placement& moved = {}) {
+enum class Weftd { with, without };
+
+Planned plan_text(const std::string& text, const Placement& moved = {}, Weftd weftd = Weftd::with) {
     const auto parsed = topology::parse({{"lab.toml", text}});
     for (const auto& problem : parsed.problems)
         ADD_FAILURE() << topology::render(problem, {{"lab.toml", text}});
-    return make_plan(parsed.topology, topology::allocate(parsed.topology, {}, {}).allocations, "t", moved);
+    return make_plan(parsed.topology, topology::allocate(parsed.topology, {}, {}).allocations, "t", moved,
+                     weftd == Weftd::with);
 }
 
-LabPlan small(const Placement& moved = {}) {
-    auto planned = plan_text(kSmall, moved);
+LabPlan small(const Placement& moved = {}, Weftd weftd = Weftd::with) {
+    auto planned = plan_text(kSmall, moved, weftd);
     for (const auto& problem : planned.problems)
         ADD_FAILURE() << problem.text;
     return planned.plan;
@@ -212,8 +216,108 @@ TEST(Plan, a_topology_without_physical_networks_and_trunks_has_no_switch) {
     EXPECT_THAT(planned.plan.namespaces(), Not(testing::Contains("weft-t-switch")));
 }
 
-TEST(Setup, an_endpoint_comes_up_as_planned) {
+TEST(Plan, addresses_come_from_the_network_if_it_serves) {
+    const LabPlan plan = small();
+    const auto sources = [](const Nic& nic) { return std::pair(nic.source4, nic.source6); };
+    const EndpointPlan& trunk = *plan.endpoint("trunk1");
+    EXPECT_EQ(sources(plan.endpoint("web1")->nics.at(0)), std::pair(Source::dhcp, Source::slaac));
+    EXPECT_EQ(sources(trunk.nics.at(0)), std::pair(Source::dhcp, Source::slaac));
+    EXPECT_EQ(sources(trunk.nics.at(1)), std::pair(Source::fixed, Source::fixed))
+        << "a vlan network needs a dhcp table";
+    EXPECT_EQ(sources(plan.endpoint("internet")->nics.at(0)), std::pair(Source::fixed, Source::fixed));
+    const LabPlan alone = small({}, Weftd::without);
+    EXPECT_EQ(sources(alone.endpoint("web1")->nics.at(0)), std::pair(Source::fixed, Source::fixed));
+    EXPECT_EQ(alone.endpoint("web1")->nics.at(0).addresses, plan.endpoint("web1")->nics.at(0).addresses);
+}
+
+TEST(Plan, an_address_that_is_not_of_the_mac_is_told_by_dhcpv6) {
+    const std::string text = R"(
+[[host]]
+name = "h"
+[[network]]
+name = "n"
+kind = "local"
+subnet6 = "fd00:1::/64"
+[[port]]
+name = "given"
+network = "n"
+ip6 = "fd00:1::9"
+[[port]]
+name = "made"
+network = "n"
+mac = "52:54:00:00:01:10"
+[[network]]
+name = "small"
+kind = "local"
+subnet6 = "fd00:2::/120"
+[[port]]
+name = "short"
+network = "small"
+ip6 = "fd00:2::9"
+[[network]]
+name = "off"
+kind = "local"
+subnet6 = "fd00:3::/64"
+dhcp = false
+[[port]]
+name = "silent"
+network = "off"
+[[port]]
+name = "tagged"
+network = "n"
+native = false
+trunk = [ { network = "small", vlan = 7, ip6 = "fd00:2::7" } ]
+)";
+    const LabPlan plan = plan_text(text).plan;
+    const auto source6 = [&](const char* port, std::size_t nic = 0) {
+        return plan.endpoint(port)->nics.at(nic).source6;
+    };
+    EXPECT_EQ(source6("given"), Source::dhcp);
+    EXPECT_EQ(source6("made"), Source::slaac);
+    EXPECT_EQ(source6("short"), Source::dhcp);
+    EXPECT_EQ(source6("silent"), Source::fixed);
+    EXPECT_EQ(source6("tagged"), Source::fixed) << "it has no addresses";
+    EXPECT_EQ(source6("tagged", 1), Source::dhcp);
+    EXPECT_THAT(client_programs(plan), ElementsAre(std::pair("dhclient", "isc-dhcp-client")));
+}
+
+TEST(Clients, are_one_for_each_interface_that_leases) {
+    std::string text = kSmall;
+    text.replace(text.find("mtu = 9000"), 10, "dhcp = {}");
+    const LabPlan plan = plan_text(text).plan;
+    std::vector<std::string> of;
+    const auto all = clients(plan);
+    for (const auto& client : all)
+        of.push_back(client.endpoint + " " + client.command.argv.at(3));
+    EXPECT_THAT(of, ElementsAre("web1 eth0", "web2 eth0", "db1 eth0", "trunk1 eth0", "trunk1 eth0.100"));
+    const Command& last = all.back().command;
+    EXPECT_EQ(last.netns, "weft-t-trunk1");
+    EXPECT_THAT(last.argv, testing::IsSupersetOf({"udhcpc", "-f", "/run/weft-lab/t/lease"}));
+    EXPECT_EQ(last.environment.at("directory"), "/run/weft-lab/t/endpoints/trunk1");
+    EXPECT_EQ(last.environment.at("metric"), "10100");
+    EXPECT_THAT(client_programs(plan), ElementsAre(std::pair("udhcpc", "udhcpc")));
+    EXPECT_TRUE(clients(small({}, Weftd::without)).empty());
+}
+
+TEST(Setup, what_is_leased_is_not_set) {
     const auto setups = namespace_setups(small());
+    const NamespaceSetup& web1 = setups.at("weft-t-web1");
+    EXPECT_EQ(web1.ip, "link set lo up\nlink set eth0 up\n");
+    EXPECT_THAT(web1.device_sysctls, testing::Contains(std::pair<std::string, std::string>(
+                                         "ipv6/conf/eth0/router_solicitation_interval", "1")));
+    EXPECT_THAT(setups.at("weft-t-trunk1").ip, HasSubstr("address add 10.0.2.20/24 dev eth0.100\n"));
+
+    std::string text = kSmall;
+    text.replace(text.find("mtu = 9000"), 10, "dhcp = {}");
+    const auto leased = namespace_setups(plan_text(text).plan);
+    EXPECT_EQ(leased.at("weft-t-trunk1").ip,
+              "link set lo up\nlink set eth0 up\nlink set eth0.100 up\nrule add from 10.0.2.20 lookup 10100\n")
+        << "the lease fills the table";
+}
+
+TEST(Setup, an_endpoint_comes_up_as_planned) {
+    const auto setups = namespace_setups(small({}, Weftd::without));
+    EXPECT_TRUE(setups.at("weft-t-web1").device_sysctls.empty());
     EXPECT_EQ(setups.at("weft-t-web1").ip, "link set lo up\n"
                                            "link set eth0 up\n"
                                            "address add 10.0.1.10/24 dev eth0\n"
@@ -265,6 +369,26 @@ TEST(Converge, a_port_counts_when_it_is_up_on_its_own_host) {
     ASSERT_TRUE(missing) << missing.error().text;
     EXPECT_THAT(*missing, ElementsAre("web2", "db1", "trunk1"));
     EXPECT_FALSE(ports_missing(plan, "<html>").has_value());
+}
+
+TEST(Converge, an_endpoint_counts_when_it_has_its_addresses_and_routes) {
+    const EndpointPlan web1 = *small().endpoint("web1");
+    EXPECT_THAT(not_leased(web1, {}), ElementsAre("eth0 10.0.1.10", "eth0 fd00:1::5054:ff:fe00:110"));
+    Held held = parse_routes("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+                             "eth0\t0001000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+                             "fd000001000000000000000000000000 40 00000000000000000000000000000000 00 "
+                             "00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0\n"
+                             "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+                             "fe800000000000000000000000000001 00000400 00000001 00000000 00450003     eth0\n");
+    EXPECT_THAT(held.routes,
+                ElementsAre(std::pair("eth0", *Prefix::parse("10.0.1.0/24")), std::pair("eth0", *Prefix::parse("::/0")),
+                            std::pair("eth0", *Prefix::parse("fd00:1::/64"))));
+    for (const auto& address : web1.nics.at(0).addresses)
+        held.addresses.emplace("eth0", address.address);
+    EXPECT_THAT(not_leased(web1, held), ElementsAre("eth0 route 0.0.0.0/0"));
+    held.routes.emplace("eth0", *Prefix::parse("0.0.0.0/0"));
+    EXPECT_TRUE(not_leased(web1, held).empty());
+    EXPECT_TRUE(not_leased(*small({}, Weftd::without).endpoint("web1"), {}).empty());
 }
 
 TEST(Record, is_read_back_as_it_was_written) {

@@ -43,5 +43,5 @@ TEST(Cookie, ReasonsKeepTheirNumbers) {
     EXPECT_EQ(name_of(Reason::rate), "rate");
 }
 
-}  // namespace
-}  // namespace weft::pipeline
+} // namespace
+} // namespace weft::pipeline
