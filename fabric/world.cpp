@@ -146,10 +146,12 @@ Attachment attach(const topology::Port& port, const Membership& membership, bool
     attachment.port_security = port.port_security;
     attachment.vlan = membership.vlan;
     attachment.leads = leads;
-    attachment.served = leads && std::ranges::any_of(networks_of(port), [&](const std::string& name) {
-                            const auto network = inputs.topology->networks.find(name);
-                            return network != inputs.topology->networks.end() && network->second.dhcp;
-                        });
+    const auto serves = [&](const std::string& name) {
+        const auto network = inputs.topology->networks.find(name);
+        return network != inputs.topology->networks.end() && network->second.dhcp;
+    };
+    attachment.served = leads && ((!membership.vlan && serves(port.network)) ||
+                                  std::ranges::any_of(port.trunk, serves, &topology::TrunkEntry::network));
     attachment.binding = binding;
     if (const auto facts = inputs.facts.find(binding.host); facts != inputs.facts.end())
         attachment.vtep = facts->second.vtep;
