@@ -2,6 +2,7 @@
 
 #include "controller/dhcp4.hpp"
 #include "controller/dhcp6.hpp"
+#include "controller/punted.hpp"
 #include "controller/router_advertisement.hpp"
 #include "controller/udp.hpp"
 #include "pipeline/fields.hpp"
@@ -14,16 +15,6 @@ namespace {
 using namespace pipeline;
 
 constexpr std::uint16_t kDhcpServer = 67, kDhcp6Server = 547, kDns = 53;
-
-std::uint64_t value_of(const openflow::PacketIn& packet, of::Field field) {
-    const auto* found = packet.metadata.find(field);
-    return found == nullptr ? 0 : static_cast<std::uint64_t>(found->value);
-}
-
-std::uint64_t source_of(const openflow::PacketIn& packet) {
-    if (packet.metadata.find(kSource) != nullptr) return value_of(packet, kSource);
-    return value_of(packet, of::Field::reg0) << 32 | value_of(packet, of::Field::reg1);
-}
 
 } // namespace
 

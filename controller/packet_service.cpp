@@ -3,6 +3,8 @@
 #include "controller/frames.hpp"
 #include "controller/icmp.hpp"
 #include "controller/onto_wire.hpp"
+#include "controller/punted.hpp"
+#include "controller/wire.hpp"
 #include "pipeline/cookie.hpp"
 #include "pipeline/punt.hpp"
 
@@ -16,55 +18,22 @@ using namespace std::chrono_literals;
 
 /// The same exhaustion is told again after so long.
 constexpr auto kSayAgain = 60s;
-constexpr std::size_t kEthernet = 14;
-
-std::uint64_t value_of(const openflow::PacketIn& packet, of::Field field) {
-    const auto* found = packet.metadata.find(field);
-    return found == nullptr ? 0 : static_cast<std::uint64_t>(found->value);
-}
-
-/// A 64-bit register is reported as its halves, or whole.
-std::uint64_t value_of(const openflow::PacketIn& packet, of::Field whole, of::Field high, of::Field low) {
-    if (packet.metadata.find(whole) != nullptr) return value_of(packet, whole);
-    return value_of(packet, high) << 32 | value_of(packet, low);
-}
-
-std::uint64_t source_of(const openflow::PacketIn& packet) {
-    return value_of(packet, kSource, of::Field::reg0, of::Field::reg1);
-}
-std::uint64_t router_of(const openflow::PacketIn& packet) {
-    return value_of(packet, kRouter, of::Field::reg8, of::Field::reg9);
-}
+using wire::kEthernet;
 
 bool is_ip6(const openflow::Bytes& frame) {
     return frame.size() > kEthernet && frame[12] == std::byte{0x86} && frame[13] == std::byte{0xdd};
 }
 
-Mac mac_at(const openflow::Bytes& frame, std::size_t offset) {
-    Mac mac;
-    if (frame.size() >= offset + 6)
-        for (std::size_t i = 0; i < 6; ++i)
-            mac.bytes[i] = static_cast<std::uint8_t>(frame[offset + i]);
-    return mac;
+/// All zeros where the frame ends before.
+Mac mac_in(const openflow::Bytes& frame, std::size_t offset) {
+    return frame.size() >= offset + 6 ? wire::mac_at(frame, offset) : Mac{};
 }
 
 /// The address of either family at its place in the header (RFC 791, RFC 8200).
 std::optional<Ip> address_at(const openflow::Bytes& frame, std::size_t offset4, std::size_t offset6) {
-    const auto at = [&frame](std::size_t i) { return static_cast<std::uint8_t>(frame[i]); };
-    if (is_ip6(frame)) {
-        std::array<std::uint8_t, 16> bytes{};
-        const auto start = kEthernet + offset6;
-        if (frame.size() < start + bytes.size()) return std::nullopt;
-        for (std::size_t i = 0; i < bytes.size(); ++i)
-            bytes[i] = at(start + i);
-        return Ip::v6(bytes);
-    }
-    const auto start = kEthernet + offset4;
-    if (frame.size() < start + 4) return std::nullopt;
-    std::uint32_t address = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-        address = address << 8 | at(start + i);
-    return Ip::v4(address);
+    const auto start = kEthernet + (is_ip6(frame) ? offset6 : offset4);
+    if (frame.size() < start + (is_ip6(frame) ? 16 : 4)) return std::nullopt;
+    return is_ip6(frame) ? wire::v6_at(frame, start) : wire::v4_at(frame, start);
 }
 std::optional<Ip> source_address(const openflow::Bytes& frame) {
     return address_at(frame, 12, 8);
@@ -113,7 +82,7 @@ std::optional<Ip> nexthop_of(const openflow::PacketIn& packet) {
 /// for who sends from behind another router, the one that has that router.
 const fabric::NetworkView* network_of_wire(const fabric::HostView& host, const openflow::PacketIn& packet) {
     const auto source = source_address(packet.packet);
-    const auto sender = mac_at(packet.packet, 6);
+    const auto sender = mac_in(packet.packet, 6);
     const fabric::NetworkView* behind = nullptr;
     for (const auto& [_, network] : host.networks) {
         if (network->core.edge != host.name || network->core.routed->router.value != router_of(packet)) continue;
@@ -177,7 +146,7 @@ std::vector<openflow::PacketOut> error(const openflow::PacketIn& packet, const f
     const auto& leg = *from->core.routed;
     const auto& address = ip6 ? leg.gateway6 : leg.gateway;
     if (!address) return {};
-    auto message = icmp_error(packet.packet, error_of(what), {*address, leg.mac, mac_at(packet.packet, 6)}, mtu);
+    auto message = icmp_error(packet.packet, error_of(what), {*address, leg.mac, mac_in(packet.packet, 6)}, mtu);
     if (!message) return {};
     openflow::PacketOut out{std::move(*message), of::ofport::kController, {}};
     if (source != 0) {
@@ -210,7 +179,7 @@ std::vector<openflow::PacketOut> advertisement(const openflow::PacketIn& packet,
     const auto target = solicited_target(packet.packet);
     auto asker = neighbour_claim(packet.packet);
     if (const auto source = source_address(packet.packet); !asker && source && *source != Ip::v6({}))
-        asker = NeighbourClaim{*source, mac_at(packet.packet, 6)};
+        asker = NeighbourClaim{*source, mac_in(packet.packet, 6)};
     const auto* network = network_of(host, value_of(packet, kNetwork));
     if (!target || !asker || network == nullptr) return {};
     auto mac = network->core.own_mac(*target);
