@@ -1,0 +1,143 @@
+// Against a real libvirtd, which serves the test driver on a socket of its own: what a connection does that breaks.
+// Without Debian's libvirt-daemon these are skipped.
+#include "tests/virt/followed.hpp"
+
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace weft::virt {
+namespace {
+
+/// A session daemon in a directory of its own; for root as nobody, for one of root's would be the machine's.
+class Libvirtd {
+  public:
+    Libvirtd() {
+        std::string name = std::filesystem::temp_directory_path() / "weft-libvirtd-XXXXXX";
+        directory_ = mkdtemp(name.data());
+        std::filesystem::permissions(directory_, std::filesystem::perms::all);
+    }
+    ~Libvirtd() {
+        kill();
+        std::filesystem::remove_all(directory_);
+    }
+    Libvirtd(const Libvirtd&) = delete;
+    Libvirtd& operator=(const Libvirtd&) = delete;
+
+    std::string uri() const { return "test+unix:///default?socket=" + directory_ + "/libvirt/libvirt-sock"; }
+
+    void start() {
+        std::vector<std::string> words{"env"};
+        for (const auto* variable : {"HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"})
+            words.push_back(fmt::format("{}={}", variable, directory_));
+        words.insert(words.end(), {"setpriv", "--pdeathsig", "KILL"});
+        if (getuid() == 0) words.insert(words.end(), {"--reuid=65534", "--regid=65534", "--clear-groups"});
+        words.emplace_back("libvirtd");
+        std::vector<char*> arguments;
+        for (auto& word : words)
+            arguments.push_back(word.data());
+        arguments.push_back(nullptr);
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+        ASSERT_EQ(posix_spawnp(&pid_, "env", &actions, nullptr, arguments.data(), environ), 0);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    void signal(int number) const { ::kill(pid_, number); }
+    void kill() {
+        if (pid_ <= 0) return;
+        signal(SIGKILL);
+        waitpid(pid_, nullptr, 0);
+        pid_ = -1;
+    }
+
+  private:
+    std::string directory_;
+    pid_t pid_ = -1;
+};
+
+class Daemon : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (access("/usr/sbin/libvirtd", X_OK) != 0) GTEST_SKIP() << "libvirtd is not installed";
+    }
+
+    Libvirtd libvirtd;
+};
+
+TEST_F(Daemon, IsWaitedForAndFollowed) {
+    Followed host(libvirtd.uri());
+    host.watch->start();
+    ASSERT_TRUE(host.is_down());
+    EXPECT_THAT(host.watch->reason(), testing::HasSubstr("start libvirt on the host"));
+    libvirtd.start();
+    ASSERT_TRUE(host.follows());
+    EXPECT_EQ(host.domain("test")->state, DomainState::running);
+
+    const Admin admin(libvirtd.uri());
+    ASSERT_EQ(virDomainDestroy(admin.domain("test").get()), 0);
+    EXPECT_TRUE(host.comes("test", DomainState::off));
+    const auto wanted = wanted_network("private1", "br-int", {{"web", true}});
+    ASSERT_EQ(test::run(host.io, host.watch->define_network(render(wanted))), Result<>{});
+    EXPECT_TRUE(host.eventually([&] { return host.network("private1") && host.network("private1")->active; }));
+    EXPECT_TRUE(same(host.network("private1")->live, wanted));
+}
+
+TEST_F(Daemon, IsReadAgainAfterItDied) {
+    libvirtd.start();
+    Followed host(libvirtd.uri());
+    host.watch->start();
+    ASSERT_TRUE(host.follows());
+    const Admin admin(libvirtd.uri());
+    ASSERT_EQ(virDomainDestroy(admin.domain("test").get()), 0);
+    ASSERT_TRUE(host.comes("test", DomainState::off));
+    libvirtd.kill();
+    ASSERT_TRUE(host.is_down());
+    EXPECT_THAT(host.watch->reason(), testing::StartsWith("libvirt at " + libvirtd.uri()));
+    EXPECT_EQ(host.watch->snapshot()->domains.at("test").state, DomainState::off); // what is known stays
+    libvirtd.start();                                                              // which has forgotten what happened
+    ASSERT_TRUE(host.follows());
+    EXPECT_EQ(host.domain("test")->state, DomainState::running);
+}
+
+TEST_F(Daemon, IsGivenUpWhenItDoesNotAnswer) {
+    libvirtd.start();
+    Followed host(libvirtd.uri());
+    host.watch->start();
+    ASSERT_TRUE(host.follows());
+    libvirtd.signal(SIGSTOP);
+    const auto job = test::run(host.io, host.watch->domain_xml("test"));
+    ASSERT_FALSE(job);
+    EXPECT_EQ(job.error().kind, ErrorKind::io);
+    ASSERT_TRUE(host.is_down());
+    libvirtd.signal(SIGCONT);
+    ASSERT_TRUE(host.follows());
+    EXPECT_TRUE(test::run(host.io, host.watch->domain_xml("test")));
+}
+
+TEST_F(Daemon, StopWaitsForNoAnswer) {
+    libvirtd.start();
+    Followed host(libvirtd.uri());
+    host.watch->start();
+    ASSERT_TRUE(host.follows());
+    libvirtd.signal(SIGSTOP);
+    std::optional<Result<std::string>> ended;
+    asio::co_spawn(host.io, host.watch->domain_xml("test"),
+                   [&](std::exception_ptr, Result<std::string> result) { ended = std::move(result); });
+    host.io.run_for(Milliseconds(100)); // libvirt waits for the answer
+    EXPECT_FALSE(ended);
+    host.watch->stop();
+    host.io.run_for(Milliseconds(100));
+    ASSERT_TRUE(ended);
+    EXPECT_THAT(ended->error().text, testing::EndsWith("stopped"));
+    libvirtd.kill();
+}
+
+} // namespace
+} // namespace weft::virt
