@@ -1,6 +1,7 @@
 #include "virt/read.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <fmt/format.h>
 
 namespace weft::virt {
@@ -9,10 +10,11 @@ namespace {
 /// The array of handles that virConnectListAll… allocates.
 template <class Owner, class Handle>
 std::vector<Owner> owned(Handle** handles, int count) {
-    const std::unique_ptr<Handle*, Freed<std::free>> array(handles);
     std::vector<Owner> owners;
+    owners.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i)
         owners.emplace_back(handles[i]);
+    std::free(static_cast<void*>(handles));
     return owners;
 }
 

@@ -107,13 +107,13 @@ void Watch::enter(Phase phase, std::string reason) {
 }
 
 template <class Act>
-Task<Result<std::string>> Watch::carry_out(Act act) {
+Task<Result<std::string>> Watch::carry_out(Act act, std::string domain, std::string network) {
     const auto self = shared_from_this();
     if (stopped_ || !worker_) co_return fail(ErrorKind::io, fmt::format("libvirt at {}: stopped", uri_));
     const auto job = next_job_++;
     const auto reply = std::make_shared<Reply>(io_.get_executor());
     replies_.emplace(job, reply);
-    worker_->submit(job, std::move(act));
+    worker_->submit({job, std::move(act), std::move(domain), std::move(network)});
     co_await reply->signal.wait(options_.job_limit);
     replies_.erase(job);
     if (reply->result) co_return std::move(*reply->result);
@@ -124,34 +124,39 @@ Task<Result<std::string>> Watch::carry_out(Act act) {
 }
 
 Task<Result<>> Watch::define_network(std::string xml) {
+    const auto network = parse_network(xml);
+    auto name = network ? network->name : std::string();
     return without_text(
-        carry_out([xml = std::move(xml)](virConnectPtr connection) { return virt::define_network(connection, xml); }));
+        carry_out([xml = std::move(xml)](virConnectPtr connection) { return virt::define_network(connection, xml); },
+                  {}, std::move(name)));
 }
 
 Task<Result<>> Watch::remove_network(std::string name) {
-    return without_text(carry_out(
-        [name = std::move(name)](virConnectPtr connection) { return virt::remove_network(connection, name); }));
+    return without_text(
+        carry_out([name](virConnectPtr connection) { return virt::remove_network(connection, name); }, {}, name));
 }
 
 Task<Result<>> Watch::attach_interface(std::string domain, std::string xml) {
-    return without_text(carry_out([domain = std::move(domain), xml = std::move(xml)](virConnectPtr connection) {
-        return virt::attach_interface(connection, domain, xml);
-    }));
+    return without_text(
+        carry_out([domain, xml = std::move(xml)](
+                      virConnectPtr connection) { return virt::attach_interface(connection, domain, xml); },
+                  domain, {}));
 }
 
 Task<Result<>> Watch::detach_interface(std::string domain, Mac mac) {
-    return without_text(carry_out([domain = std::move(domain), mac](virConnectPtr connection) {
-        return virt::detach_interface(connection, domain, mac);
-    }));
+    return without_text(
+        carry_out([domain, mac](virConnectPtr connection) { return virt::detach_interface(connection, domain, mac); },
+                  domain, {}));
 }
 
 Task<Result<std::string>> Watch::network_xml(std::string name) {
-    return carry_out(
-        [name = std::move(name)](virConnectPtr connection) { return virt::network_xml(connection, name); });
+    return carry_out([name = std::move(name)](virConnectPtr connection) { return virt::network_xml(connection, name); },
+                     {}, {});
 }
 
 Task<Result<std::string>> Watch::domain_xml(std::string name) {
-    return carry_out([name = std::move(name)](virConnectPtr connection) { return virt::domain_xml(connection, name); });
+    return carry_out([name = std::move(name)](virConnectPtr connection) { return virt::domain_xml(connection, name); },
+                     {}, {});
 }
 
 } // namespace weft::virt

@@ -69,7 +69,7 @@ class Watch : public std::enable_shared_from_this<Watch> {
     // Jobs. They are carried out one after the other, in the order of their calls. Errors: `io` not connected, the
     // connection ended, or stopped; `timeout` after job_limit, the text says whether it may still be done; `refused`
     // libvirt's own words, or something of somebody else's is in the way; `invalid` the XML is not what it must be.
-    // The snapshot shows their effect by the event that libvirt sends for it, perhaps after they returned.
+    // What they changed has been read and told when they return.
 
     /// Makes a network of weft's (`render` of a NetworkDefinition, with the mark) be defined, active and started with
     /// the host. One of that name that is weft's is changed: its portgroups at once, its bridge from its next start on
@@ -94,7 +94,7 @@ class Watch : public std::enable_shared_from_this<Watch> {
     struct Reply;
     struct Take;
     template <class Act>
-    Task<Result<std::string>> carry_out(Act act);
+    Task<Result<std::string>> carry_out(Act act, std::string domain, std::string network);
     void enter(Phase phase, std::string reason);
 
     asio::io_context& io_;

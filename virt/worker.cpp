@@ -155,9 +155,9 @@ void Worker::stop() {
     wake_.notify_all();
 }
 
-void Worker::submit(std::uint64_t job, Act act) {
+void Worker::submit(Job job) {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({job, std::move(act)});
+    jobs_.push_back(std::move(job));
     wake_.notify_all();
 }
 
@@ -250,7 +250,12 @@ Error Worker::serve(virConnectPtr connection) {
         if (!std::exchange(following, true)) report(Following{});
         for (const auto& job : work.jobs) {
             auto result = job.act(connection);
+            Work touched;
+            if (!job.domain.empty()) touched.domains.insert(job.domain);
+            if (!job.network.empty()) touched.networks.insert(job.network);
+            const auto seen = reread(connection, touched);
             report(JobDone{job.id, std::move(result)});
+            if (!seen) return seen.error();
         }
     }
 }

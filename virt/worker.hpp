@@ -39,6 +39,14 @@ class Worker : public std::enable_shared_from_this<Worker> {
     using Act = std::function<Result<std::string>(virConnectPtr)>;
     using Post = std::function<void(Report)>;
 
+    /// A job: what to do, and the names of what it may change (empty: nothing), which are read again before JobDone,
+    /// for not every change has an event.
+    struct Job {
+        std::uint64_t id = 0;
+        Act act;
+        std::string domain, network;
+    };
+
     /// `post` is called on the worker's thread, never after stop() returned.
     Worker(std::string uri, WatchOptions options, Post post);
 
@@ -46,7 +54,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     /// No report leaves after it. The thread ends as soon as libvirt lets it.
     void stop();
     /// Queues a job; JobDone tells its end. Without a connection it fails at once.
-    void submit(std::uint64_t job, Act act);
+    void submit(Job job);
     /// Takes back a job that has not begun; whether it had not.
     bool withdraw(std::uint64_t job);
 
@@ -54,10 +62,6 @@ class Worker : public std::enable_shared_from_this<Worker> {
     static bool all_ended(Milliseconds limit);
 
   private:
-    struct Job {
-        std::uint64_t id = 0;
-        Act act;
-    };
     /// What there is to do, taken out of the shared part at once.
     struct Work {
         std::deque<Job> jobs;

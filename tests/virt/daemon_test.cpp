@@ -29,7 +29,9 @@ class Libvirtd {
     Libvirtd(const Libvirtd&) = delete;
     Libvirtd& operator=(const Libvirtd&) = delete;
 
-    std::string uri() const { return "test+unix:///default?socket=" + directory_ + "/libvirt/libvirt-sock"; }
+    std::string uri(const std::string& driver = "test+unix:///default") const {
+        return driver + "?socket=" + directory_ + "/libvirt/libvirt-sock";
+    }
 
     void start() {
         std::vector<std::string> words{"env"};
@@ -87,6 +89,37 @@ TEST_F(Daemon, IsWaitedForAndFollowed) {
     ASSERT_EQ(test::run(host.io, host.watch->define_network(render(wanted))), Result<>{});
     EXPECT_TRUE(host.eventually([&] { return host.network("private1") && host.network("private1")->active; }));
     EXPECT_TRUE(same(host.network("private1")->live, wanted));
+}
+
+/// The network driver of a real host keeps what is configured beside what is active, and answers with its own XML.
+TEST_F(Daemon, OfARealHostKeepsNetworks) {
+    libvirtd.start();
+    Followed host(libvirtd.uri("qemu+unix:///session"));
+    host.watch->start();
+    ASSERT_TRUE(host.follows()) << host.watch->reason();
+    EXPECT_EQ(host.watch->snapshot()->no_networks, "");
+    const auto define = [&](const NetworkDefinition& network) {
+        return test::run(host.io, host.watch->define_network(render(network)));
+    };
+    const auto is = [&](const NetworkDefinition& live, const NetworkDefinition& configured) {
+        const auto* network = host.network("private1");
+        return network && network->active && network->autostart && same(network->live, live) &&
+               same(network->configured, configured);
+    };
+    const auto first = wanted_network("private1", "br-int", {{"web", true}});
+    ASSERT_EQ(define(first), Result<>{});
+    EXPECT_TRUE(is(first, first));
+    const auto second = wanted_network("private1", "br-int", {{"db", true}, {"web", false}});
+    ASSERT_EQ(define(second), Result<>{});
+    EXPECT_TRUE(is(second, second));
+    const auto moved = wanted_network("private1", "br-other", {{"db", true}});
+    const auto refused = define(moved);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::refused);
+    EXPECT_THAT(refused.error().text, testing::HasSubstr("`virsh net-start private1`"));
+    EXPECT_TRUE(is(wanted_network("private1", "br-int", {{"db", true}}), moved));
+    ASSERT_EQ(test::run(host.io, host.watch->remove_network("private1")), Result<>{});
+    EXPECT_FALSE(host.network("private1"));
 }
 
 TEST_F(Daemon, IsReadAgainAfterItDied) {

@@ -139,23 +139,23 @@ TEST(Watch, DefinesChangesAndRemovesNetworks) {
     };
     auto wanted = wanted_network("private1", "br-int", {{"web", true}});
     ASSERT_EQ(define(wanted), Result<>{});
-    EXPECT_TRUE(host.eventually([&] { return is(wanted); }));
+    EXPECT_TRUE(is(wanted));
     const auto uuid = host.network("private1")->live.uuid;
     EXPECT_EQ(define(wanted), Result<>{}); // changes nothing
 
     wanted = wanted_network("private1", "br-int", {{"db", true}, {"web", false}, {"dmz", false}});
     ASSERT_EQ(define(wanted), Result<>{});
-    EXPECT_TRUE(host.eventually([&] { return is(wanted); }));
+    EXPECT_TRUE(is(wanted));
     wanted = wanted_network("private1", "br-int", {{"dmz", true}});
     ASSERT_EQ(define(wanted), Result<>{});
-    EXPECT_TRUE(host.eventually([&] { return is(wanted); }));
+    EXPECT_TRUE(is(wanted));
     EXPECT_EQ(host.network("private1")->live.uuid, uuid);
     const auto xml = test::run(host.io, host.watch->network_xml("private1"));
     ASSERT_TRUE(xml);
     EXPECT_TRUE(same(parse_network(*xml).value(), wanted));
 
     EXPECT_EQ(test::run(host.io, host.watch->remove_network("private1")), Result<>{});
-    EXPECT_TRUE(host.eventually([&] { return !host.network("private1"); }));
+    EXPECT_FALSE(host.network("private1"));
     EXPECT_EQ(test::run(host.io, host.watch->remove_network("private1")), Result<>{});
 }
 
