@@ -131,19 +131,19 @@ Task<Result<>> Watch::define_network(std::string xml) {
                   {}, std::move(name)));
 }
 
-Task<Result<>> Watch::remove_network(std::string name) {
+Task<Result<>> Watch::remove_network(const std::string& name) {
     return without_text(
         carry_out([name](virConnectPtr connection) { return virt::remove_network(connection, name); }, {}, name));
 }
 
-Task<Result<>> Watch::attach_interface(std::string domain, std::string xml) {
+Task<Result<>> Watch::attach_interface(const std::string& domain, std::string xml) {
     return without_text(
         carry_out([domain, xml = std::move(xml)](
                       virConnectPtr connection) { return virt::attach_interface(connection, domain, xml); },
                   domain, {}));
 }
 
-Task<Result<>> Watch::detach_interface(std::string domain, Mac mac) {
+Task<Result<>> Watch::detach_interface(const std::string& domain, Mac mac) {
     return without_text(
         carry_out([domain, mac](virConnectPtr connection) { return virt::detach_interface(connection, domain, mac); },
                   domain, {}));

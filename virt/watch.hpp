@@ -76,12 +76,12 @@ class Watch : public std::enable_shared_from_this<Watch> {
     /// (`refused` says so while it is active). One of that name that is not weft's is left alone: `refused`.
     Task<Result<>> define_network(std::string xml);
     /// Stops and undefines a network of weft's; plugged NICs stay plugged. No such network is a success.
-    Task<Result<>> remove_network(std::string name);
+    Task<Result<>> remove_network(const std::string& name);
     /// Adds an interface (`render_interface`) to a domain: running, and in its configuration if it has one.
-    Task<Result<>> attach_interface(std::string domain, std::string xml);
+    Task<Result<>> attach_interface(const std::string& domain, std::string xml);
     /// Takes the interface with this MAC from the configuration and the running domain. The guest lets go of a running
     /// one when it likes: it is gone when the snapshot says so.
-    Task<Result<>> detach_interface(std::string domain, Mac mac);
+    Task<Result<>> detach_interface(const std::string& domain, Mac mac);
     /// XML as libvirt has it now, with all that Snapshot leaves out.
     Task<Result<std::string>> network_xml(std::string name);
     Task<Result<std::string>> domain_xml(std::string name);

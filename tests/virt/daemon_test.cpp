@@ -122,6 +122,53 @@ TEST_F(Daemon, OfARealHostKeepsNetworks) {
     EXPECT_FALSE(host.network("private1"));
 }
 
+/// A guest of QEMU's without a disk: interfaces come while it runs. They go only by the guest's leave, which has none.
+TEST_F(Daemon, OfARealHostAttachesInterfaces) {
+    if (access("/usr/bin/qemu-system-x86_64", X_OK) != 0) GTEST_SKIP() << "QEMU is not installed";
+    libvirtd.start();
+    const auto uri = libvirtd.uri("qemu+unix:///session");
+    auto options = quick();
+    options.keepalive_count = 60;
+    Followed host(uri, options);
+    host.watch->start();
+    ASSERT_TRUE(host.follows()) << host.watch->reason();
+    const Admin admin(uri);
+    const DomainHandle defined(virDomainDefineXML(
+        admin.connection(), "<domain type='qemu'><name>web</name><memory unit='MiB'>32</memory><os><type "
+                            "arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features></domain>"));
+    ASSERT_TRUE(defined) << last_failure().message;
+    EXPECT_TRUE(host.comes("web", DomainState::off));
+    const auto attach = [&](const std::string& mac) {
+        return test::run(host.io, host.watch->attach_interface("web", "<interface type='user'><mac address='" + mac +
+                                                                          "'/><model type='virtio'/></interface>"));
+    };
+    ASSERT_EQ(attach("52:54:00:00:00:01"), Result<>{});
+    ASSERT_EQ(host.domain("web")->nics.size(), 1U);
+    EXPECT_EQ(host.domain("web")->nics.front().alias, "");
+
+    ASSERT_EQ(virDomainCreateWithFlags(defined.get(), VIR_DOMAIN_START_PAUSED), 0) << last_failure().message;
+    EXPECT_TRUE(host.comes("web", DomainState::paused));
+    ASSERT_EQ(virDomainResume(defined.get()), 0);
+    EXPECT_TRUE(host.comes("web", DomainState::running));
+    EXPECT_EQ(host.domain("web")->nics.front().alias, "net0");
+    ASSERT_EQ(attach("52:54:00:00:00:02"), Result<>{});
+    ASSERT_EQ(host.domain("web")->nics.size(), 2U);
+    EXPECT_EQ(host.domain("web")->nics.back().alias, "net1");
+    // By somebody else: an event tells.
+    const std::string other = "<interface type='user'><mac address='52:54:00:00:00:03'/></interface>";
+    ASSERT_EQ(virDomainAttachDeviceFlags(defined.get(), other.c_str(), VIR_DOMAIN_AFFECT_LIVE), 0);
+    EXPECT_TRUE(host.eventually([&] { return host.domain("web")->nics.size() == 3; }));
+
+    ASSERT_EQ(virDomainDestroy(defined.get()), 0);
+    EXPECT_TRUE(host.comes("web", DomainState::off));
+    EXPECT_EQ(host.domain("web")->nics.size(), 2U); // the third was the running domain's alone
+    const auto first = Mac::parse("52:54:00:00:00:01").value();
+    ASSERT_EQ(test::run(host.io, host.watch->detach_interface("web", first)), Result<>{});
+    ASSERT_EQ(host.domain("web")->nics.size(), 1U);
+    EXPECT_EQ(host.domain("web")->nics.front().mac.to_string(), "52:54:00:00:00:02");
+    EXPECT_EQ(test::run(host.io, host.watch->detach_interface("web", first)).error().kind, ErrorKind::refused);
+}
+
 TEST_F(Daemon, IsReadAgainAfterItDied) {
     libvirtd.start();
     Followed host(libvirtd.uri());
