@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -21,9 +22,22 @@ class Libvirtd {
         std::string name = std::filesystem::temp_directory_path() / "weft-libvirtd-XXXXXX";
         directory_ = mkdtemp(name.data());
         std::filesystem::permissions(directory_, std::filesystem::perms::all);
+        // Two on one machine are two hosts to each other, or libvirt migrates nothing.
+        std::filesystem::create_directory(directory_ + "/libvirt");
+        std::filesystem::permissions(directory_ + "/libvirt", std::filesystem::perms::all);
+        static int hosts = 0;
+        std::ofstream(directory_ + "/libvirt/libvirtd.conf")
+            << fmt::format("host_uuid = \"3ad1c2e4-5b6f-4a7c-9d8e-0f1a2b3c4d{:02}\"\n", ++hosts);
     }
     ~Libvirtd() {
         kill();
+        // Guests outlive their libvirtd.
+        std::error_code none;
+        for (const auto& file : std::filesystem::directory_iterator(directory_ + "/libvirt/qemu/run", none)) {
+            pid_t guest = 0;
+            if (file.path().extension() == ".pid" && std::ifstream(file.path()) >> guest && guest > 1)
+                ::kill(guest, SIGKILL);
+        }
         std::filesystem::remove_all(directory_);
     }
     Libvirtd(const Libvirtd&) = delete;
@@ -167,6 +181,54 @@ TEST_F(Daemon, OfARealHostAttachesInterfaces) {
     ASSERT_EQ(host.domain("web")->nics.size(), 1U);
     EXPECT_EQ(host.domain("web")->nics.front().mac.to_string(), "52:54:00:00:00:02");
     EXPECT_EQ(test::run(host.io, host.watch->detach_interface("web", first)).error().kind, ErrorKind::refused);
+}
+
+/// The destination has the domain, and does not have the guest until the source has let it go.
+TEST_F(Daemon, OfARealHostTakesAGuestIn) {
+    if (access("/usr/bin/qemu-system-x86_64", X_OK) != 0) GTEST_SKIP() << "QEMU is not installed";
+    Libvirtd other;
+    libvirtd.start();
+    other.start();
+    auto options = quick();
+    options.keepalive_count = 60;
+    Followed source(libvirtd.uri("qemu+unix:///session"), options);
+    Followed destination(other.uri("qemu+unix:///session"), options);
+    source.watch->start();
+    destination.watch->start();
+    ASSERT_TRUE(source.follows()) << source.watch->reason();
+    ASSERT_TRUE(destination.follows()) << destination.watch->reason();
+    const Admin from(libvirtd.uri("qemu+unix:///session"));
+    const Admin to(other.uri("qemu+unix:///session"));
+    const DomainHandle domain(virDomainCreateXML(
+        from.connection(),
+        "<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory><os><type arch='x86_64' "
+        "machine='pc'>hvm</type></os><devices><interface type='user'><mac address='52:54:00:00:00:01'/></interface>"
+        "</devices></domain>",
+        0));
+    ASSERT_TRUE(domain) << last_failure().message;
+    ASSERT_TRUE(source.comes("web", DomainState::running));
+
+    virTypedParameterPtr parameters = nullptr;
+    int count = 0;
+    int capacity = 0;
+    virTypedParamsAddString(&parameters, &count, &capacity, VIR_MIGRATE_PARAM_URI, "tcp:127.0.0.1");
+    virTypedParamsAddULLong(&parameters, &count, &capacity, VIR_MIGRATE_PARAM_BANDWIDTH, 1); // MiB/s: to be seen
+    const DomainHandle moved(
+        virDomainMigrate3(domain.get(), to.connection(), parameters, static_cast<unsigned>(count), VIR_MIGRATE_LIVE));
+    virTypedParamsFree(parameters, count);
+    ASSERT_TRUE(moved) << last_failure().message;
+    EXPECT_TRUE(destination.comes("web", DomainState::running));
+    EXPECT_TRUE(source.eventually([&] { return !source.domain("web"); }));
+    std::vector<DomainState> states;
+    for (const auto& snapshot : destination.snapshots)
+        if (const auto found = snapshot->domains.find("web"); found != snapshot->domains.end())
+            if (states.empty() || states.back() != found->second.state) states.push_back(found->second.state);
+    EXPECT_THAT(states, testing::ElementsAre(DomainState::migrating_in, DomainState::running));
+    for (const auto& snapshot : source.snapshots)
+        if (const auto found = snapshot->domains.find("web"); found != snapshot->domains.end())
+            EXPECT_NE(found->second.state, DomainState::migrating_in);
+    EXPECT_EQ(destination.domain("web")->nics.size(), 1U);
+    source.watch->stop(); // the other's end waits for all threads
 }
 
 TEST_F(Daemon, IsReadAgainAfterItDied) {
