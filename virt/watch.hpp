@@ -5,7 +5,7 @@
 // Rules of life: used on the io_context's one thread, which no libvirt call ever blocks: they are all made by a
 // Worker's thread, and events come by libvirt's event loop in a thread of the process. Kept in a shared_ptr. start()
 // once; stop() returns at once, and nothing is called after it; jobs under way return an error then. The io_context
-// outlives the Watch, or at least its stop().
+// outlives the Watch; the thread of its Worker may outlive both.
 #pragma once
 #include "base/address.hpp"
 #include "base/mailbox.hpp"
@@ -29,8 +29,7 @@ struct WatchOptions {
     unsigned keepalive_count = 2;
     /// Everything is read again this often: libvirt has no event for a NIC that is given another network or bridge.
     Milliseconds reread{60'000};
-    /// Between two attempts to connect: doubled from the first to the second, begun anew after a connection of over 5
-    /// s.
+    /// Between two attempts to connect: doubled from the first to the second; a connection of over 5 s begins it anew.
     Milliseconds retry_first{500}, retry_most{10'000};
     /// An attempt that takes longer is told as a failure, and waited for all the same: libvirt cannot be interrupted.
     Milliseconds connect_limit{30'000};
@@ -41,7 +40,7 @@ struct WatchOptions {
 class Watch : public std::enable_shared_from_this<Watch> {
   public:
     enum class Phase {
-        connecting, ///< the first attempt is under way
+        connecting, ///< not started, or the first attempt is under way
         following,  ///< connected; the snapshot is the host's
         down,       ///< not connected; the snapshot is as old as the connection before, tried again by itself
     };
@@ -57,7 +56,9 @@ class Watch : public std::enable_shared_from_this<Watch> {
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
+    /// Begins to connect, and to call. Jobs called before it fail.
     void start();
+    /// For good; idempotent. May be called by whom the watch calls, and so may the last reference to it go.
     void stop();
 
     Phase phase() const { return phase_; }

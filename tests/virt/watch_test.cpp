@@ -339,7 +339,7 @@ TEST(Watch, MayBeStoppedByWhomItCalls) {
     EXPECT_TRUE(Watch::all_ended(Milliseconds(20000)));
 }
 
-TEST(Watch, TheContextMayEndFirst) {
+TEST(Watch, TheThreadMayOutliveTheContext) {
     const Admin admin(kUri);
     std::shared_ptr<Watch> watch;
     {
