@@ -1,5 +1,5 @@
 // Against a real libvirtd, which serves the test driver on a socket of its own: what a connection does that breaks.
-// Without Debian's libvirt-daemon these are skipped.
+// They want Debian's libvirt-daemon and qemu-system-x86, which scripts/setup installs.
 #include "tests/virt/followed.hpp"
 
 #include <csignal>
@@ -78,10 +78,18 @@ class Libvirtd {
     pid_t pid_ = -1;
 };
 
+/// What a test must not do without: how to get it, or to leave it out.
+std::string missing(const char* program, const char* package) {
+    if (access(program, X_OK) == 0) return "";
+    return fmt::format("{} is not there: apt-get install {}, or leave this out with WEFT_SKIP_INTEGRATION=1", program,
+                       package);
+}
+
 class Daemon : public testing::Test {
   protected:
     void SetUp() override {
-        if (access("/usr/sbin/libvirtd", X_OK) != 0) GTEST_SKIP() << "libvirtd is not installed";
+        if (getenv("WEFT_SKIP_INTEGRATION") != nullptr) GTEST_SKIP() << "WEFT_SKIP_INTEGRATION=1";
+        ASSERT_EQ(missing("/usr/sbin/libvirtd", "libvirt-daemon"), "");
     }
 
     Libvirtd libvirtd;
@@ -138,7 +146,7 @@ TEST_F(Daemon, OfARealHostKeepsNetworks) {
 
 /// A guest of QEMU's without a disk: interfaces come while it runs. They go only by the guest's leave, which has none.
 TEST_F(Daemon, OfARealHostAttachesInterfaces) {
-    if (access("/usr/bin/qemu-system-x86_64", X_OK) != 0) GTEST_SKIP() << "QEMU is not installed";
+    ASSERT_EQ(missing("/usr/bin/qemu-system-x86_64", "qemu-system-x86"), "");
     libvirtd.start();
     const auto uri = libvirtd.uri("qemu+unix:///session");
     auto options = quick();
@@ -185,7 +193,7 @@ TEST_F(Daemon, OfARealHostAttachesInterfaces) {
 
 /// The destination has the domain, and does not have the guest until the source has let it go.
 TEST_F(Daemon, OfARealHostTakesAGuestIn) {
-    if (access("/usr/bin/qemu-system-x86_64", X_OK) != 0) GTEST_SKIP() << "QEMU is not installed";
+    ASSERT_EQ(missing("/usr/bin/qemu-system-x86_64", "qemu-system-x86"), "");
     Libvirtd other;
     libvirtd.start();
     other.start();
