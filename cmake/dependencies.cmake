@@ -7,6 +7,8 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(tins REQUIRED IMPORTED_TARGET libtins)
 pkg_check_modules(ldns REQUIRED IMPORTED_TARGET ldns)
+pkg_check_modules(libvirt REQUIRED IMPORTED_TARGET libvirt)
+pkg_check_modules(pugixml REQUIRED IMPORTED_TARGET pugixml)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 find_package(CLI11 REQUIRED)
 
