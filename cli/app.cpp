@@ -29,6 +29,8 @@ struct Arguments {
     std::string kind;
     std::string name;
     std::string shell;
+    std::string from;
+    std::string uri;
     FlowFilter flow;
     EventFilter event;
 };
@@ -170,6 +172,16 @@ class CommandLine {
                     [this](Context& context) { return events(context, arguments.event); });
         added->add_flag("-f,--follow", arguments.event.follow, "Go on with those to come, until Ctrl-C");
         added->add_option("-n,--lines", arguments.event.last, "Only so many of the newest")->type_name("COUNT");
+        added = command(
+            "import", "Print a host's libvirt networks, port forwards and NICs as a topology file",
+            "  weftctl import libvirt > topology.toml\n  weftctl import libvirt --uri qemu+ssh://root@kvm2/system",
+            [this](Context& context) { return import_libvirt(context, arguments.uri); });
+        added->add_option("FROM", arguments.from, "libvirt")
+            ->required()
+            ->check(CLI::IsMember({"libvirt"}))
+            ->type_name("");
+        added->add_option("--uri", arguments.uri, "Which libvirt; default LIBVIRT_DEFAULT_URI, else qemu:///system")
+            ->type_name("URI");
         added = command("completion", "Print a completion script for a shell", "  source <(weftctl completion bash)",
                         [this](Context& context) {
                             context.environment.out << bash_completion(app_);

@@ -49,6 +49,8 @@ int nat(Context& context);
 int flows(Context& context, const FlowFilter& filter);
 int show(Context& context, const std::string& kind, const std::string& name);
 int events(Context& context, const EventFilter& filter);
+/// `uri`: libvirt's, empty for LIBVIRT_DEFAULT_URI or qemu:///system. Needs no daemon.
+int import_libvirt(Context& context, const std::string& uri);
 /// The names of a kind's objects, one a line, for completion; silent when the daemon is.
 int names(Context& context, const std::string& kind);
 

@@ -38,6 +38,7 @@ _weftctl() {{
     case "$command/$previous" in
         */-o|*/--output) words="table json" ;;
         completion/completion) words="bash" ;;
+        import/import) words="libvirt" ;;
         show/show) words="{3}" ;;
         flows/--host) words="$(weftctl "${{daemon[@]}}" names host 2>/dev/null)" ;;
         show/host|show/network|show/port|show/router|show/gateway)

@@ -11,7 +11,7 @@ namespace weft::cli {
 struct Environment {
     std::ostream& out;
     std::ostream& err;
-    std::map<std::string, std::string> variables; ///< those weftctl reads: WEFT_API, NO_COLOR
+    std::map<std::string, std::string> variables; ///< those weftctl reads: WEFT_API, NO_COLOR, LIBVIRT_DEFAULT_URI
     bool terminal = false;                        ///< `out` is one
     /// Waits; false ends what would go on for ever (--watch, --follow).
     std::function<bool(std::chrono::milliseconds)> pause;

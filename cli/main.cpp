@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
                                            // A reader that went away (head, less) ends what would go on for ever.
                                            return std::cout.good();
                                        }};
-    for (const auto* name : {"WEFT_API", "NO_COLOR"}) {
+    for (const auto* name : {"WEFT_API", "NO_COLOR", "LIBVIRT_DEFAULT_URI"}) {
         if (const char* value = std::getenv(name)) environment.variables[name] = value;
     }
     const int code = weft::cli::run({argv + 1, argv + argc}, environment);

@@ -50,7 +50,7 @@ TEST(Help, HasExamplesForEveryCommand) {
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("--lab[=NAME]"));
     for (const auto* command : {"validate", "plan", "apply", "wait", "status", "hosts", "networks", "ports", "routers",
-                                "gateways", "groups", "nat", "flows", "show", "events", "completion"}) {
+                                "gateways", "groups", "nat", "flows", "show", "events", "import", "completion"}) {
         EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
         const auto of_command = daemon.weftctl({command, "--help"});
         EXPECT_EQ(of_command.code, 0);
@@ -114,6 +114,8 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(complete("weftctl nat --w"), "--watch\n");
     EXPECT_EQ(complete("weftctl ports -o j"), "json\n");
     EXPECT_EQ(complete("weftctl completion b"), "bash\n");
+    EXPECT_EQ(complete("weftctl import l"), "libvirt\n");
+    EXPECT_EQ(complete("weftctl import libvirt --u"), "--uri\n");
     daemon.file("demo.toml", "");
     EXPECT_THAT(complete("weftctl plan " + daemon.directory().string() + "/de"), HasSubstr("/demo.toml\n"));
 }

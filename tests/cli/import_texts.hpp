@@ -1,0 +1,243 @@
+// What hosts with libvirt say, as libvirt's documentation of its formats and Debian 12 write it.
+#pragma once
+#include "cli/import_sources.hpp"
+
+namespace weft::test {
+
+inline constexpr const char* kNatNetwork = R"(<network connections='2'>
+  <name>default</name>
+  <uuid>b8b0e5d1-5e1b-4a55-8e1f-6bbd4c0f6f0e</uuid>
+  <forward mode='nat' dev='eth0'>
+    <nat>
+      <port start='1024' end='65535'/>
+    </nat>
+    <interface dev='eth0'/>
+  </forward>
+  <bridge name='virbr0' stp='on' delay='0'/>
+  <mac address='52:54:00:8a:6b:01'/>
+  <domain name='vms.example' localOnly='yes'/>
+  <dns>
+    <forwarder addr='9.9.9.9'/>
+    <forwarder domain='corp.example' addr='10.1.1.1'/>
+    <txt name='example' value='example value'/>
+    <host ip='192.168.122.11'>
+      <hostname>web1</hostname>
+      <hostname>www.vms.example</hostname>
+    </host>
+  </dns>
+  <ip address='192.168.122.1' netmask='255.255.255.0'>
+    <tftp root='/srv/tftp'/>
+    <dhcp>
+      <range start='192.168.122.100' end='192.168.122.149'>
+        <lease expiry='2' unit='hours'/>
+      </range>
+      <range start='192.168.122.200' end='192.168.122.254'/>
+      <host mac='52:54:00:12:20:11' name='web1' ip='192.168.122.11'/>
+      <host mac='52:54:00:12:20:99' name='gone' ip='192.168.122.99'/>
+      <bootp file='pxelinux.0'/>
+    </dhcp>
+  </ip>
+  <ip family='ipv6' address='fd00:122::1' prefix='64'/>
+  <route address='10.50.0.0' prefix='16' gateway='192.168.122.11'/>
+</network>
+)";
+
+inline constexpr const char* kRoutedNetwork = R"(<network>
+  <name>dmz</name>
+  <forward dev='eth1' mode='route'/>
+  <bridge name='virbr1' stp='on' delay='0'/>
+  <mtu size='9000'/>
+  <bandwidth><inbound average='1000' peak='5000' burst='5120'/></bandwidth>
+  <ip address='10.20.0.254' netmask='255.255.255.0'/>
+</network>
+)";
+
+inline constexpr const char* kIsolatedNetwork = R"(<network>
+  <name>back end</name>
+  <bridge name='virbr2' stp='on' delay='0'/>
+  <dns><forwarder addr='9.9.9.9'/></dns>
+  <ip address='192.168.152.1' netmask='255.255.255.0'>
+    <dhcp>
+      <range start='192.168.152.2' end='192.168.152.254'/>
+    </dhcp>
+  </ip>
+</network>
+)";
+
+inline constexpr const char* kBridgeNetwork = R"(<network>
+  <name>host-bridge</name>
+  <forward mode='bridge'/>
+  <bridge name='br0'/>
+</network>
+)";
+
+inline constexpr const char* kOpenvswitchNetwork = R"(<network>
+  <name>ovs</name>
+  <forward mode='bridge'/>
+  <bridge name='ovsbr0'/>
+  <virtualport type='openvswitch'/>
+  <portgroup name='plain' default='yes'/>
+  <portgroup name='office'>
+    <vlan><tag id='42'/></vlan>
+    <bandwidth>
+      <inbound average='1000' peak='5000' burst='1024'/>
+      <outbound average='128' burst='256'/>
+    </bandwidth>
+  </portgroup>
+  <portgroup name='trunk'>
+    <vlan trunk='yes'>
+      <tag id='42'/>
+      <tag id='123' nativeMode='untagged'/>
+    </vlan>
+  </portgroup>
+</network>
+)";
+
+inline constexpr const char* kMacvtapNetwork = R"(<network>
+  <name>direct-macvtap</name>
+  <forward mode="bridge">
+    <interface dev="eth20"/>
+    <interface dev="eth21"/>
+  </forward>
+</network>
+)";
+
+inline constexpr const char* kWeb1 = R"(<domain type='kvm' id='3'>
+  <name>web1</name>
+  <uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <interface type='network'>
+      <mac address='52:54:00:12:20:11'/>
+      <source network='default' portid='2f1bb3e9-6f7b-4b6e-8d9c-1c2d3e4f5a6b' bridge='virbr0'/>
+      <target dev='vnet0'/>
+      <model type='virtio'/>
+      <filterref filter='clean-traffic'><parameter name='IP' value='192.168.122.11'/></filterref>
+      <bandwidth>
+        <inbound average='1000' burst='1024'/>
+        <outbound average='1000'/>
+      </bandwidth>
+      <alias name='net0'/>
+      <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+    </interface>
+  </devices>
+</domain>
+)";
+
+inline constexpr const char* kRouterVm = R"(<domain type='kvm'>
+  <name>édge router</name>
+  <devices>
+    <interface type='bridge'>
+      <mac address='52:54:00:12:20:21'/>
+      <source bridge='br0'/>
+      <model type='virtio'/>
+    </interface>
+    <interface type='network'>
+      <mac address='52:54:00:12:20:22'/>
+      <source network='ovs' portgroup='trunk'/>
+    </interface>
+    <interface type='network'>
+      <mac address='52:54:00:12:20:23'/>
+      <source network='ovs' portgroup='office'/>
+    </interface>
+    <interface type='direct'>
+      <mac address='52:54:00:12:20:24'/>
+      <source dev='eth3' mode='vepa'/>
+    </interface>
+    <interface type='user'>
+      <mac address='52:54:00:12:20:25'/>
+    </interface>
+    <interface type='bridge'>
+      <mac address='52:54:00:12:20:26'/>
+      <source bridge='virbr0'/>
+      <filterref filter='my-firewall'/>
+    </interface>
+  </devices>
+</domain>
+)";
+
+inline constexpr const char* kIptables = R"(# Generated by iptables-save v1.8.9 (nf_tables) on Wed Jan  1 12:00:00 2025
+*nat
+:PREROUTING ACCEPT [10:640]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+:LIBVIRT_PRT - [0:0]
+-A PREROUTING -p tcp -m tcp --dport 2201 -j DNAT --to-destination 192.168.122.11:22
+-A PREROUTING -d 198.51.100.5/32 -i eth0 -p tcp -m multiport --dports 80,443 -m comment --comment "web one" -j DNAT --to-destination 192.168.122.11
+-A PREROUTING -d 198.51.100.5/32 -p udp -m udp --dport 5000:5010 -j DNAT --to-destination 192.168.122.11:6000-6010
+-A PREROUTING -d 198.51.100.20/32 -j DNAT --to-destination 192.168.122.57
+-A PREROUTING -s 192.0.2.0/24 -p tcp -m tcp --dport 3306 -j DNAT --to-destination 192.168.122.11
+-A PREROUTING -p tcp -m tcp --dport 25 -j DNAT --to-destination 192.168.122.77:25
+-A OUTPUT -d 198.51.100.5/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.122.11
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+-A LIBVIRT_PRT -s 192.168.122.0/24 ! -d 192.168.122.0/24 -p tcp -j MASQUERADE --to-ports 1024-65535
+COMMIT
+)";
+
+inline constexpr const char* kHook = R"(#!/bin/bash
+# used to be in the wiki
+if [ "${1}" = "web1" ]; then
+   # Update the following variables to fit your setup
+   GUEST_IP=192.168.122.11
+   GUEST_PORT=22
+   HOST_PORT=2201
+   if [ "${2}" = "stopped" ] || [ "${2}" = "reconnect" ]; then
+	/sbin/iptables -D FORWARD -o virbr0 -p tcp -d $GUEST_IP --dport $GUEST_PORT -j ACCEPT
+	/sbin/iptables -t nat -D PREROUTING -p tcp --dport $HOST_PORT -j DNAT --to $GUEST_IP:$GUEST_PORT
+   fi
+   if [ "${2}" = "start" ] || [ "${2}" = "reconnect" ]; then
+	/sbin/iptables -I FORWARD -o virbr0 -p tcp -d $GUEST_IP --dport $GUEST_PORT -j ACCEPT
+	/sbin/iptables -t nat -I PREROUTING -p tcp --dport $HOST_PORT -j DNAT --to $GUEST_IP:$GUEST_PORT
+   fi
+fi
+for port in 8001 8002; do iptables -t nat -A PREROUTING -p tcp --dport $port -j DNAT --to 192.168.122.11:$port; done
+)";
+
+inline constexpr const char* kHookJson = R"({
+    "web1": {
+        "interface": "virbr0",            // comments are allowed
+        "private_ip": "192.168.122.11",   /* both styles */
+        "public_ip": "198.51.100.5",
+        "port_map": { "tcp": [[1110, 110], 995], "icmp": [8] },
+        "port_range": [{ "init_port": 7000, "ports_num": 10, "protocol": "udp" }]
+    }
+})";
+
+inline constexpr const char* kNft = R"(table ip nat {
+	map blackhole { type ipv4_addr : verdict; }
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		iifname "eth0" tcp dport 2201 counter packets 3 bytes 180 dnat to 192.168.122.11:22
+		ip daddr 198.51.100.5 tcp dport { 80, 443 } dnat ip to 192.168.122.11
+		tcp dport 9000-9005 dnat to 192.168.122.11:9000-9005 comment "nine"
+		dnat to tcp dport map { 81 : 192.168.122.11 }
+	}
+	chain OUTPUT {
+		type nat hook output priority -100; policy accept;
+		tcp dport 12 dnat to 192.168.122.11
+	}
+}
+)";
+
+/// A host with one of each.
+inline cli::HostTexts everything() {
+    using Form = cli::ForwardText::Form;
+    const auto mac = *Mac::parse("52:54:00:12:20:26");
+    return {.uri = "qemu:///system",
+            .name = "kvm1.example.com",
+            .networks = {{kNatNetwork, {{mac, *Ip::parse("192.168.122.57")}}},
+                         {kRoutedNetwork, {}},
+                         {kIsolatedNetwork, {}},
+                         {kBridgeNetwork, {}},
+                         {kOpenvswitchNetwork, {}},
+                         {kMacvtapNetwork, {}}},
+            .domains = {{kWeb1, kWeb1}, {"", kRouterVm}},
+            .forwards = {{Form::iptables_save, "iptables-save", kIptables},
+                         {Form::nft, "nft", kNft},
+                         {Form::script, "/etc/libvirt/hooks/qemu", kHook},
+                         {Form::hook_json, "/etc/libvirt/hooks/hooks.json", kHookJson}}};
+}
+
+} // namespace weft::test
