@@ -85,6 +85,12 @@ void check_macs(const Topology& topology, Findings& findings) {
     for (const auto& [name, endpoint] : topology.lab_endpoints) {
         if (endpoint.mac) take(*endpoint.mac, endpoint.origin.at("mac"));
     }
+    for (const auto& [name, vm] : topology.lab_vms) {
+        const auto is_its_port = [&](const auto& entry) {
+            return entry.second.vm == vm.name && entry.second.mac == vm.mac;
+        };
+        if (vm.mac && std::ranges::none_of(topology.ports, is_its_port)) take(*vm.mac, vm.origin.at("mac"));
+    }
 }
 
 } // namespace
@@ -112,6 +118,10 @@ void check_ports(const Topology& topology, Findings& findings) {
         }
     }
     check_vms(topology, findings);
+    for (const auto& [name, vm] : topology.lab_vms) {
+        findings.find(topology.hosts, vm.host, vm.origin.at("host"), "host");
+        findings.find(topology.networks, vm.network, vm.origin.at("network"), "network");
+    }
 }
 
 void check_duplicates(const Topology& topology, Findings& findings) {

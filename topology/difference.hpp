@@ -19,7 +19,7 @@ struct Change {
 };
 
 /// Ordered by kind, then name. Empty when the two are equal but for comments, order and place.
-/// lab_endpoints never count: they belong to weft-lab.
+/// lab_endpoints and lab_vms never count: they belong to weft-lab.
 std::vector<Change> difference(const Topology& before, const Topology& after);
 
 } // namespace weft::topology

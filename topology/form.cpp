@@ -62,6 +62,7 @@ constexpr std::array<Word<std::uint64_t>, 4> kBytes{
     {{"B", 8}, {"KiB", 8 << 10}, {"MiB", 8 << 20}, {"GiB", 8ULL << 30}}};
 constexpr std::array<Word<std::uint64_t>, 4> kSeconds{{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}};
 constexpr std::uint64_t kLongest = 365 * 86400;
+constexpr std::uint64_t kLeastMemory = 64ULL << 20;     // less boots no guest
 constexpr std::uint64_t kFastest = 100'000'000'000'000; // 100 Tbit/s: bursts and sums stay far from overflow
 
 bool unicast(const Ip& address) {
@@ -224,6 +225,12 @@ Read<std::uint64_t> burst(std::string_view text) {
     const auto bits = quantity(text, kBytes);
     if (!bits || *bits > kFastest) return malformed();
     return *bits;
+}
+
+Read<std::uint64_t> memory(std::string_view text) {
+    const auto bits = quantity(text, kBytes);
+    if (!bits || *bits / 8 < kLeastMemory) return malformed();
+    return *bits / 8;
 }
 
 Read<Direction> direction(std::string_view text) {

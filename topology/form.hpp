@@ -43,6 +43,7 @@ Read<Protocol> forward_protocol(std::string_view text);     ///< tcp, udp, sctp
 Read<std::chrono::seconds> duration(std::string_view text); ///< "30s", "5m", "12h", "1d"; 1 s to 365 days
 Read<std::uint64_t> rate(std::string_view text);            ///< bits per second, SI suffixes
 Read<std::uint64_t> burst(std::string_view text);           ///< bits: "80mbit", or bytes: "64KiB"
+Read<std::uint64_t> memory(std::string_view text);          ///< bytes
 Read<Direction> direction(std::string_view text);
 Read<Family> family(std::string_view text);
 Read<NetworkKind> network_kind(std::string_view text);
@@ -76,6 +77,7 @@ inline constexpr Form<std::chrono::seconds> kDuration{
     "a duration like \"30s\", \"5m\", \"12h\" or \"1d\", at most 365d", form::duration};
 inline constexpr Form<std::uint64_t> kRate{"a rate like \"64kbit\", \"200mbit\" or \"1gbit\"", form::rate};
 inline constexpr Form<std::uint64_t> kBurst{"a size like \"80mbit\" or \"64KiB\"", form::burst};
+inline constexpr Form<std::uint64_t> kMemory{"a size like \"128MiB\", at least 64MiB", form::memory};
 inline constexpr Form<Direction> kDirection{"\"ingress\" or \"egress\"", form::direction};
 inline constexpr Form<Family> kFamily{"\"ipv4\" or \"ipv6\"", form::family};
 inline constexpr Form<NetworkKind> kNetworkKind{"\"vxlan\", \"vlan\", \"flat\" or \"local\"", form::network_kind};

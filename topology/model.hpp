@@ -255,6 +255,19 @@ struct LabEndpoint {
     bool operator==(const LabEndpoint&) const = default;
 };
 
+/// A real VM that the lab makes: a libvirt domain with one NIC on the libvirt network of `network`'s name.
+struct LabVm {
+    static constexpr std::uint64_t kMemory = 128ULL << 20;
+    Origin origin;
+    std::string name; ///< of the domain
+    std::string host; ///< where it starts
+    std::string network;
+    std::string portgroup; ///< empty: the network's default
+    std::optional<Mac> mac;
+    std::uint64_t memory = kMemory; ///< bytes
+    bool operator==(const LabVm&) const = default;
+};
+
 struct Topology {
     std::map<std::string, Host> hosts;
     std::vector<std::string> host_order; ///< file order: "first live host" means it
@@ -267,6 +280,7 @@ struct Topology {
     std::map<std::string, SecurityGroup> security_groups;
     std::map<std::string, Qos> qos;
     std::map<std::string, LabEndpoint> lab_endpoints;
+    std::map<std::string, LabVm> lab_vms;
     bool operator==(const Topology&) const = default;
 };
 

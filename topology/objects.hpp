@@ -18,6 +18,7 @@ void read_port_forward(TableReader& reader, Topology& topology);
 void read_security_group(TableReader& reader, Topology& topology);
 void read_qos(TableReader& reader, Topology& topology);
 void read_lab_endpoint(TableReader& reader, Topology& topology);
+void read_lab_vm(TableReader& reader, Topology& topology);
 
 /// "routes" of a router or a lab endpoint.
 void read_routes(TableReader& reader, std::vector<Route>& into);

@@ -26,7 +26,7 @@ constexpr std::array<Section, 9> kSections{{{"host", read_host},
                                             {"port_forward", read_port_forward},
                                             {"security_group", read_security_group},
                                             {"qos", read_qos}}};
-constexpr std::array<Section, 1> kLabSections{{{"endpoint", read_lab_endpoint}}};
+constexpr std::array<Section, 2> kLabSections{{{"endpoint", read_lab_endpoint}, {"vm", read_lab_vm}}};
 
 /// The arrays of tables of one file, or of its [lab]; `prefix` is "lab." there.
 template <std::size_t N>

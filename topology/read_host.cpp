@@ -45,4 +45,19 @@ void read_lab_endpoint(TableReader& reader, Topology& topology) {
     add(reader, topology.lab_endpoints, name, std::move(endpoint), "name", fmt::format("lab endpoint '{}'", name));
 }
 
+void read_lab_vm(TableReader& reader, Topology& topology) {
+    LabVm vm{.origin = reader.origin()};
+    for (const char* key : {"name", "host", "network"})
+        reader.require(key);
+    reader.text("name", kName, vm.name);
+    reader.text("host", kName, vm.host);
+    reader.text("network", kName, vm.network);
+    reader.text("portgroup", kName, vm.portgroup);
+    reader.text("mac", kMac, vm.mac);
+    reader.text("memory", kMemory, vm.memory);
+    if (vm.name.empty()) return;
+    const auto name = vm.name;
+    add(reader, topology.lab_vms, name, std::move(vm), "name", fmt::format("lab VM '{}'", name));
+}
+
 } // namespace weft::topology

@@ -68,6 +68,9 @@ TEST(Parse, ReadsEveryKindAndKey) {
     EXPECT_EQ(gold.ingress->burst_bits, 64U * 1024 * 8);
     EXPECT_EQ(gold.guarantee_bits_per_second, 50'000'000U);
     EXPECT_EQ(t.lab_endpoints.at("internet").addresses.size(), 2U);
+    const auto& vm = t.lab_vms.at("web1");
+    EXPECT_EQ(vm.mac, t.ports.at("web1").mac);
+    EXPECT_EQ(std::pair(vm.portgroup, vm.memory), std::pair(std::string("web"), std::uint64_t{128} << 20));
     EXPECT_EQ(t.lab_endpoints.at("printer").addresses.at(0).to_string(), "192.168.100.77/24");
 }
 

@@ -131,6 +131,7 @@ constexpr Mistake kShape[] = {
     {"missing 'hosts' in [[gateway]]", "§[[gateway]]\nname = \"g\"\nnetwork = \"public\"\naddress = \"203.0.113.3\"\n"},
     {"missing 'port' in [[floating_ip]]", "§[[floating_ip]]\naddress = \"203.0.113.21\"\ngateway = \"igw1\"\n"},
     {"missing 'physnet' in [[lab.endpoint]]", "§[[lab.endpoint]]\nname = \"e\"\n"},
+    {"missing 'host' in [[lab.vm]]", "§[[lab.vm]]\nname = \"v\"\nnetwork = \"red\"\n"},
     {"'name' must be a name of letters", "[[host]]\nname = §\"-kvm\"\n"},
     {"'name' must be a name of letters", "[[host]]\nname = §\"\"\n"},
     {"at most 63 long", "[[host]]\nname = §\"a234567890123456789012345678901234567890123456789012345678901234\"\n"},
@@ -428,6 +429,17 @@ constexpr Mistake kPolicy[] = {
     {"'vlan' must be an integer", "[[lab.endpoint]]\nname = \"e\"\nphysnet = \"physnet1\"\nvlan = §0\n"},
     {"'ip' must be an address with its length",
      "[[lab.endpoint]]\nname = \"e\"\nphysnet = \"physnet1\"\nip = §\"1.2.3.4/33\"\n"},
+    {"there is no host 'kvm9'\ndid you mean 'kvm1'?",
+     "[[lab.vm]]\nname = \"v\"\nhost = §\"kvm9\"\nnetwork = \"red\"\n"},
+    {"there is no network 'redd'\ndid you mean 'red'?",
+     "[[lab.vm]]\nname = \"v\"\nhost = \"kvm1\"\nnetwork = §\"redd\"\n"},
+    {"'memory' must be a size like \"128MiB\"",
+     "[[lab.vm]]\nname = \"v\"\nhost = \"kvm1\"\nnetwork = \"red\"\nmemory = §\"16MiB\"\n"},
+    {"lab VM 'v' is defined twice", "[[lab.vm]]\nname = \"v\"\nhost = \"kvm1\"\nnetwork = \"red\"\n"
+                                    "[[lab.vm]]\nname = §\"v\"\nhost = \"kvm1\"\nnetwork = \"red\"\n"},
+    {"MAC 52:54:00:00:09:01 is in use already",
+     "[[port]]\nname = \"p\"\nnetwork = \"red\"\nmac = \"52:54:00:00:09:01\"\n"
+     "[[lab.vm]]\nname = \"v\"\nhost = \"kvm1\"\nnetwork = \"red\"\nmac = §\"52:54:00:00:09:01\"\n"},
 };
 
 constexpr Mistake kWarnings[] = {
