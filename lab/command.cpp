@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -42,10 +43,12 @@ struct Prepared {
     std::vector<std::string> environment;
     std::vector<char*> envp;
     int netns = -1;
+    const Mounts* mounts = nullptr;
 };
 
 Result<Prepared> prepare(const Command& command) {
     Prepared prepared;
+    prepared.mounts = &command.mounts;
     prepared.program = find_program(command.argv.front());
     if (prepared.program.empty()) return fail(ErrorKind::invalid, fmt::format("{}: not found", command.argv.front()));
     for (const auto& word : command.argv)
@@ -79,6 +82,10 @@ Result<Prepared> prepare(const Command& command) {
     dup2(in, 0);
     dup2(out, 1);
     dup2(err, 2);
+    if (!enter(*prepared.mounts)) {
+        std::perror("own mounts");
+        _exit(126);
+    }
     execve(prepared.program.c_str(), prepared.argv.data(), prepared.envp.data());
     _exit(127);
 }

@@ -2,6 +2,7 @@
 // goes through here. Single-threaded: a child is forked, enters its namespace and execs.
 #pragma once
 #include "base/result.hpp"
+#include "lab/mounts.hpp"
 
 #include <chrono>
 #include <map>
@@ -16,6 +17,7 @@ struct Command {
     std::string netns;                              ///< empty: where weft-lab itself is
     std::map<std::string, std::string> environment; ///< besides weft-lab's own
     std::string input;
+    Mounts mounts = {}; ///< none: it sees what weft-lab sees
 };
 
 /// What it wrote to stdout; an error with what it wrote to stderr when it failed or took longer than `deadline`.

@@ -24,8 +24,8 @@ Result<void> down(const std::string& name);
 enum class Keep { nothing, directory };
 Result<void> tear_down(const std::string& name, Keep keep = Keep::nothing);
 
-/// Becomes the command; returns only on an error.
-Error exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command);
+/// Becomes the command, or runs it in a VM and gives its exit status.
+Result<int> exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command);
 Result<void> move(const std::string& lab, const std::string& port, const std::string& to);
 /// `what` and `link` are the words of the command line; `who` is a host or "weftd".
 Result<void> fault(const std::string& lab, const std::string& who, const std::string& what, const std::string& link);

@@ -3,6 +3,7 @@
 #include "lab/command.hpp"
 #include "lab/daemons.hpp"
 #include "lab/record.hpp"
+#include "lab/vms.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -183,11 +184,13 @@ Result<std::vector<std::string>> ports_missing(const LabPlan& plan, const std::s
     return missing;
 }
 
-Result<void> converge(const LabPlan& plan, std::chrono::seconds timeout) {
+Result<void> converge(const LabPlan& plan, bool controller, std::chrono::seconds timeout) {
     const auto deadline = Clock::now() + timeout;
-    auto ready = wait_for_ports(plan, deadline);
-    if (ready) ready = wait_for_hosts(plan, deadline);
-    if (ready) ready = wait_for_leases(plan, deadline);
+    Result<void> ready;
+    if (controller) ready = wait_for_ports(plan, deadline);
+    if (controller && ready) ready = wait_for_hosts(plan, deadline);
+    if (controller && ready) ready = wait_for_leases(plan, deadline);
+    if (ready) ready = wait_for_vms(plan, deadline);
     if (!ready)
         ready.error().text +=
             fmt::format("{}\nthe lab is left running: weftctl --lab={} status, weft-lab down --name {}",

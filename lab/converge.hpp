@@ -1,6 +1,6 @@
-// When a lab is ready: weftd knows every port where the lab plugged it in, then says that every host is synced, and
-// then every endpoint has what it is to lease. The order matters: a host that is synced before weftd has seen a port is
-// synced without it, and an endpoint of a host that is not synced gets no answer.
+// When a lab is ready: weftd knows every port where the lab plugged it in, then says that every host is synced, then
+// every endpoint has what it is to lease, and every VM's agent answers. The order matters: a host that is synced before
+// weftd has seen a port is synced without it, and an endpoint of a host that is not synced gets no answer.
 #pragma once
 #include "base/result.hpp"
 #include "lab/plan.hpp"
@@ -29,6 +29,7 @@ Held parse_routes(const std::string& route, const std::string& ipv6_route);
 /// Pure: of what is not fixed, what `held` lacks: "eth0 10.0.1.11", "eth0 route 0.0.0.0/0".
 std::vector<std::string> not_leased(const EndpointPlan& endpoint, const Held& held);
 
-Result<void> converge(const LabPlan& plan, std::chrono::seconds timeout);
+/// Without a controller there is nothing to wait for but the VMs.
+Result<void> converge(const LabPlan& plan, bool controller, std::chrono::seconds timeout);
 
 } // namespace weft::lab

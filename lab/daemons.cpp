@@ -1,5 +1,6 @@
 #include "lab/daemons.hpp"
 
+#include "lab/libvirtd.hpp"
 #include "lab/setup.hpp"
 
 #include <chrono>
@@ -103,7 +104,10 @@ Result<void> start_weftd(const LabPlan& plan, Record& record) {
     std::error_code error;
     fs::create_directories(directory + "/state", error);
     fs::remove(socket, error);
-    std::ofstream(directory + "/weftd.toml") << weftd_settings(plan, directory);
+    std::map<std::string, std::string> libvirt_uris;
+    for (const auto& libvirtd : every_libvirtd(plan))
+        libvirt_uris[libvirtd.host] = libvirtd.uri();
+    std::ofstream(directory + "/weftd.toml") << weftd_settings(plan, directory, libvirt_uris);
     const auto pid = start(
         {{"weftd", "--config", directory + "/weftd.toml", "--topology", record.topology}, plan.control_netns, {}, {}},
         log);

@@ -1,9 +1,13 @@
+#include "lab/agent.hpp"
 #include "lab/clients.hpp"
 #include "lab/command.hpp"
 #include "lab/commands.hpp"
+#include "lab/libvirtd.hpp"
 #include "lab/ovs.hpp"
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fmt/format.h>
@@ -42,13 +46,34 @@ void own_resolver(const std::string& etc) {
     mount("overlay", "/etc", "overlay", MS_RDONLY, ("lowerdir=" + etc + ":/etc").c_str());
 }
 
+// A guest has its input as a whole, before the command begins; a terminal gives none.
+std::string read_input() {
+    std::string input;
+    if (isatty(STDIN_FILENO) == 1) return input;
+    std::array<char, 65536> buffer{};
+    for (ssize_t n; (n = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;)
+        input.append(buffer.data(), static_cast<std::size_t>(n));
+    return input;
+}
+
+Result<int> exec_in_guest(const LabPlan& plan, const VmPlan& vm, const std::vector<std::string>& command) {
+    auto done = run_in_guest(plan, vm, command, read_input());
+    if (!done && done.error().text.contains("No such file or directory"))
+        return fail(ErrorKind::invalid, fmt::format("{}: command not found", command.front()));
+    if (!done) return std::unexpected(done.error());
+    std::fwrite(done->out.data(), 1, done->out.size(), stdout);
+    std::fwrite(done->err.data(), 1, done->err.size(), stderr);
+    return done->status;
+}
+
 } // namespace
 
-Error exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command) {
-    if (auto root = check_root(); !root) return root.error();
+Result<int> exec(const std::string& lab, const std::string& who, const std::vector<std::string>& command) {
+    if (auto root = check_root(); !root) return std::unexpected(root.error());
     const auto opened = open_lab(lab);
-    if (!opened) return opened.error();
+    if (!opened) return std::unexpected(opened.error());
     const LabPlan& plan = opened->plan;
+    if (const auto* vm = plan.vm(who)) return exec_in_guest(plan, *vm, command);
     std::string netns;
     if (const auto* host = plan.host(who))
         netns = host->netns;
@@ -61,13 +86,13 @@ Error exec(const std::string& lab, const std::string& who, const std::vector<std
     else if (who == "switch" && plan.has_switch())
         netns = plan.switch_netns;
     else
-        return {ErrorKind::invalid,
-                fmt::format("lab '{}' has no host, port or endpoint '{}': weft-lab status", lab, who)};
+        return fail(ErrorKind::invalid,
+                    fmt::format("lab '{}' has no host, port, endpoint or VM '{}': weft-lab status", lab, who));
 
     const std::string program = find_program(command.front());
-    if (program.empty()) return {ErrorKind::invalid, fmt::format("{}: command not found", command.front())};
-    if (auto entered = enter_netns(netns); !entered) return entered.error();
-    if (auto mounted = own_sysfs(); !mounted) return mounted.error();
+    if (program.empty()) return fail(ErrorKind::invalid, fmt::format("{}: command not found", command.front()));
+    if (auto entered = enter_netns(netns); !entered) return std::unexpected(entered.error());
+    if (auto mounted = own_sysfs(); !mounted) return std::unexpected(mounted.error());
     if (plan.endpoint(who)) own_resolver(endpoint_etc(lab, who));
     std::optional<Ovs> ovs;
     if (const auto* host = plan.host(who))
@@ -79,13 +104,15 @@ Error exec(const std::string& lab, const std::string& who, const std::vector<std
             setenv(name.c_str(), value.c_str(), 1);
         bind_run_directory(ovs->directory);
     }
+    if (const auto* host = plan.host(who); host && !plan.vms.empty())
+        setenv("LIBVIRT_DEFAULT_URI", libvirtd_of(lab, *host).uri().c_str(), 1);
     std::vector<char*> argv;
     argv.reserve(command.size() + 1);
     for (const auto& word : command)
         argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     execv(program.c_str(), argv.data());
-    return {ErrorKind::io, fmt::format("{}: {}", program, std::strerror(errno))};
+    return fail(ErrorKind::io, fmt::format("{}: {}", program, std::strerror(errno)));
 }
 
 } // namespace weft::lab

@@ -1,6 +1,7 @@
 #include "lab/command.hpp"
 #include "lab/commands.hpp"
 #include "lab/daemons.hpp"
+#include "lab/libvirtd.hpp"
 #include "lab/namespaces.hpp"
 #include "lab/setup.hpp"
 
@@ -48,11 +49,15 @@ Result<void> heal(const LabPlan& plan, const HostPlan& host, Record& record) {
     const Ovs ovs = ovs_of(plan.name, host);
     if (!running(record, daemon_name(ovs, "ovsdb-server")))
         if (auto started = start_ovsdb({ovs}, record); !started) return started;
-    if (running(record, daemon_name(ovs, "ovs-vswitchd"))) return {};
-    if (auto started = start_vswitchd({ovs}, record); !started) return started;
-    if (host.vtep.address.is_v6())
-        if (auto done = enable_ipv6(host.netns, "br-phy"); !done) return done;
-    return ip_batch(host.netns, underlay_address_lines(host));
+    if (!running(record, daemon_name(ovs, "ovs-vswitchd"))) {
+        if (auto started = start_vswitchd({ovs}, record); !started) return started;
+        if (host.vtep.address.is_v6())
+            if (auto done = enable_ipv6(host.netns, "br-phy"); !done) return done;
+        if (auto done = ip_batch(host.netns, underlay_address_lines(host)); !done) return done;
+    }
+    const Libvirtd libvirtd = libvirtd_of(plan.name, host);
+    if (plan.vms.empty() || running(record, libvirtd.process())) return {};
+    return start_libvirtd({libvirtd}, record);
 }
 
 Result<void> fault_weftd(const LabPlan& plan, Record& record, const std::string& what) {
@@ -77,10 +82,12 @@ Result<void> fault(const std::string& lab, const std::string& who, const std::st
     if (!host) return fail(ErrorKind::invalid, fmt::format("lab '{}' has no host '{}': weft-lab status", lab, who));
     if (what == "kill-vswitchd") return kill_daemon(record, who + "/ovs-vswitchd");
     if (what == "kill-ovsdb") return kill_daemon(record, who + "/ovsdb-server");
+    if (what == "kill-libvirtd") return kill_daemon(record, who + "/libvirtd");
     if (what == "cut-link") return cut(*host, link);
     if (what == "heal") return heal(plan, *host, record);
-    return fail(ErrorKind::invalid,
-                fmt::format("'{}' is no fault of a host: kill-vswitchd, kill-ovsdb, cut-link, heal", what));
+    return fail(
+        ErrorKind::invalid,
+        fmt::format("'{}' is no fault of a host: kill-vswitchd, kill-ovsdb, kill-libvirtd, cut-link, heal", what));
 }
 
 } // namespace weft::lab

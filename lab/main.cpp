@@ -55,16 +55,17 @@ int main(int argc, char** argv) {
 
     std::string who;
     std::vector<std::string> words;
-    auto* exec = command("exec", "run a command in a host's, port's or endpoint's namespace: exec WHO -- CMD…");
-    exec->add_option("who", who, "a host, port or endpoint; control, underlay and switch are the lab's own")
+    auto* exec = command("exec", "run a command in a host, port, endpoint or VM: exec WHO -- CMD…");
+    exec->add_option("who", who, "a host, port, endpoint or VM; control, underlay and switch are the lab's own")
         ->required();
     exec->footer("The command stands after --, and every word of it is the command's own.");
     exec->callback([&] {
         if (words.empty()) throw CLI::ValidationError("exec", "what to run? weft-lab exec WHO -- CMD…");
         action = [&] {
-            const Error error = lab::exec(name, who, words);
-            fmt::print(stderr, "weft-lab: {}\n", error.text);
-            return error.text.ends_with("command not found") ? 127 : 125;
+            const auto status = lab::exec(name, who, words);
+            if (status) return *status;
+            fmt::print(stderr, "weft-lab: {}\n", status.error().text);
+            return status.error().text.ends_with("command not found") ? 127 : 125;
         };
     });
 
@@ -94,15 +95,16 @@ int main(int argc, char** argv) {
     });
 
     std::string port, host;
-    auto* move = command("move", "unplug a port and plug it in on another host, as a migration does");
-    move->add_option("port", port)->required();
+    auto* move = command("move", "unplug a port and plug it in on another host, as a migration does; migrate a VM");
+    move->add_option("port", port, "a port or a VM")->required();
     move->add_option("host", host)->required();
     move->callback([&] { action = [&] { return shown(lab::move(name, port, host)); }; });
 
     std::string what, link;
     auto* fault = command("fault", "break something of a host or weftd, or heal a host");
     fault->add_option("who", who, "a host, or weftd")->required();
-    fault->add_option("what", what, "kill-vswitchd, kill-ovsdb, cut-link, heal; of weftd: kill, start")->required();
+    fault->add_option("what", what, "kill-vswitchd, kill-ovsdb, kill-libvirtd, cut-link, heal; of weftd: kill, start")
+        ->required();
     fault->add_option("link", link, "of cut-link: underlay, uplink or control; default: all three");
     fault->callback([&] { action = [&] { return shown(lab::fault(name, who, what, link)); }; });
 

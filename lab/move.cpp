@@ -4,10 +4,22 @@
 #include "lab/namespaces.hpp"
 #include "lab/ovs.hpp"
 #include "lab/setup.hpp"
+#include "lab/vms.hpp"
 
 #include <fmt/format.h>
 
 namespace weft::lab {
+namespace {
+
+Result<void> move_vm(Lab& opened, const VmPlan& vm, const std::string& to) {
+    const HostPlan* destination = opened.plan.host(to);
+    if (!destination) return fail(ErrorKind::invalid, fmt::format("lab '{}' has no host '{}'", opened.record.name, to));
+    if (auto migrated = migrate(opened.plan, vm, *destination); !migrated) return migrated;
+    opened.record.placement[vm.name] = to;
+    return store(opened.record);
+}
+
+} // namespace
 
 // As a live migration looks from outside: the destination claims the port, then the source lets go, and the guest's
 // own interface, addresses and connections are untouched. The far end of its cable is what moves.
@@ -18,6 +30,7 @@ Result<void> move(const std::string& lab, const std::string& port, const std::st
     const auto lock = LabLock::take(lab);
     if (!lock) return std::unexpected(lock.error());
     const LabPlan& plan = opened->plan;
+    if (const VmPlan* vm = plan.vm(port)) return move_vm(*opened, *vm, to);
     const EndpointPlan* endpoint = plan.endpoint(port);
     if (!endpoint || endpoint->kind != EndpointKind::port)
         return fail(ErrorKind::invalid, fmt::format("lab '{}' has no port '{}' to move: weft-lab status", lab, port));

@@ -44,6 +44,7 @@ class Planner {
         add_hosts();
         add_ports();
         add_lab_endpoints();
+        add_vms();
         return {std::move(plan_), std::move(problems_)};
     }
 
@@ -54,7 +55,7 @@ class Planner {
         problems_.push_back({topology::Severity::error, where, std::move(text), std::move(remedy), other});
     }
 
-    // Hosts, ports and lab endpoints share one name space: `exec NAME` must mean one thing.
+    // Hosts, ports, lab endpoints and VMs share one name space: `exec NAME` must mean one thing.
     void claim_names() {
         for (const char* own : {"underlay", "control", "switch"})
             claimed_.emplace(own, Origin{});
@@ -64,6 +65,8 @@ class Planner {
             if (port.vm.empty()) claim(name, port.origin);
         for (const auto& [name, endpoint] : topology_.lab_endpoints)
             claim(name, endpoint.origin);
+        for (const auto& [name, vm] : topology_.lab_vms)
+            claim(name, vm.origin);
     }
 
     void claim(const std::string& name, const Origin& where) {
@@ -72,7 +75,8 @@ class Planner {
         if (taken->second.line == 0)
             problem(where, fmt::format("the lab keeps the name '{}' for a namespace of its own", name), "rename it");
         else
-            problem(where, fmt::format("'{}' is used twice: names of ports, endpoints and hosts differ in a lab", name),
+            problem(where,
+                    fmt::format("'{}' is used twice: names of ports, endpoints, VMs and hosts differ in a lab", name),
                     "rename one of them", taken->second);
     }
 
@@ -289,6 +293,30 @@ class Planner {
         }
     }
 
+    void add_vms() {
+        for (const auto& [name, wanted] : topology_.lab_vms) {
+            const Network& network = topology_.networks.at(wanted.network);
+            const auto moved = moved_.find(name);
+            // 525400: QEMU's.
+            VmPlan vm{.name = name,
+                      .host = moved != moved_.end() ? moved->second : wanted.host,
+                      .network = wanted.network,
+                      .portgroup = wanted.portgroup,
+                      .mac = wanted.mac.value_or(Mac::from_u64(0x525400000000 | (content_hash(name) & 0xffffff))),
+                      .memory = wanted.memory,
+                      .leases = controller_ && network.dhcp && network.subnet};
+            for (const auto& [port_name, port] : topology_.ports) {
+                if (port.vm != name || port.network != wanted.network) continue;
+                const auto attached = allocations_.attachments.find({port_name, port.network});
+                if (attached == allocations_.attachments.end()) continue;
+                if (!wanted.mac) vm.mac = attached->second.mac;
+                for (const auto& ip : {attached->second.ip, attached->second.ip6})
+                    if (ip) vm.addresses.push_back(*ip);
+            }
+            plan_.vms.push_back(std::move(vm));
+        }
+    }
+
     const Topology& topology_;
     const topology::Allocations& allocations_;
     const Placement& moved_;
@@ -320,6 +348,11 @@ const HostPlan* LabPlan::host(const std::string& wanted) const {
 const EndpointPlan* LabPlan::endpoint(const std::string& wanted) const {
     const auto found = std::ranges::find(endpoints, wanted, &EndpointPlan::name);
     return found == endpoints.end() ? nullptr : &*found;
+}
+
+const VmPlan* LabPlan::vm(const std::string& wanted) const {
+    const auto found = std::ranges::find(vms, wanted, &VmPlan::name);
+    return found == vms.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> LabPlan::namespaces() const {

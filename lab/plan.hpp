@@ -75,6 +75,19 @@ struct EndpointPlan {
     std::vector<Ip> addresses() const;
 };
 
+/// A VM: a libvirt domain with one NIC on the libvirt network of `network`'s name.
+struct VmPlan {
+    std::string name;
+    std::string host; ///< where it was started, or moved to
+    std::string network;
+    std::string portgroup;
+    Mac mac;
+    std::uint64_t memory = 0;  ///< bytes
+    bool leases = false;       ///< its network gives it an IPv4 address
+    std::vector<Ip> addresses; ///< of its port, if it has one in that network
+    bool operator==(const VmPlan&) const = default;
+};
+
 struct HostPlan {
     std::string name;
     std::string netns;
@@ -103,16 +116,18 @@ struct LabPlan {
     Ip control;                 ///< weftd's address
     std::vector<HostPlan> hosts;
     std::vector<EndpointPlan> endpoints; ///< ports in file order, then lab endpoints
+    std::vector<VmPlan> vms;             ///< any: every host has a libvirtd
     std::map<std::string, PhysnetPlan> physnets;
     bool operator==(const LabPlan&) const = default;
 
     bool has_switch() const;
     const HostPlan* host(const std::string& wanted) const;
     const EndpointPlan* endpoint(const std::string& wanted) const;
+    const VmPlan* vm(const std::string& wanted) const;
     std::vector<std::string> namespaces() const;
 };
 
-/// Port → host, where it differs from the topology's: what `move` did.
+/// Port or VM → host, where it differs from the topology's: what `move` did.
 using Placement = std::map<std::string, std::string>;
 
 struct Planned {

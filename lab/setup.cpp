@@ -289,7 +289,8 @@ std::string underlay_address_lines(const HostPlan& host) {
                        host.vtep.address.is_v6() ? " nodad" : "", host.underlay_link.mtu);
 }
 
-std::string weftd_settings(const LabPlan& plan, const std::string& directory) {
+std::string weftd_settings(const LabPlan& plan, const std::string& directory,
+                           const std::map<std::string, std::string>& libvirt_uris) {
     std::string text;
     line(text, "openflow = \"tcp:{}:{}\"", plan.control.to_string(), kOpenflowPort);
     line(text, "api = \"unix:{}/api.sock\"", directory);
@@ -300,6 +301,9 @@ std::string weftd_settings(const LabPlan& plan, const std::string& directory) {
         line(text, "ovsdb = \"tcp:{}:{}\"", host.control.to_string(), kOvsdbPort);
         line(text, "vtep = \"{}\"", host.vtep.address.to_string());
         line(text, "datapath = \"netdev\"");
+        // Empty where there is none: what the topology names is not of the lab.
+        const auto uri = libvirt_uris.find(host.name);
+        line(text, "libvirt = \"{}\"", uri == libvirt_uris.end() ? "" : uri->second);
     }
     return text;
 }

@@ -43,7 +43,8 @@ std::string splitter_flows(const LabPlan& plan);
 std::string underlay_address_lines(const HostPlan& host);
 
 /// weftd's settings: docs/cli.md, section weftd.
-std::string weftd_settings(const LabPlan& plan, const std::string& directory);
+std::string weftd_settings(const LabPlan& plan, const std::string& directory,
+                           const std::map<std::string, std::string>& libvirt_uris = {}); ///< by host
 
 inline constexpr std::uint16_t kOvsdbPort = 6640;
 inline constexpr std::uint16_t kOpenflowPort = 6653;

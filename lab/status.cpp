@@ -1,3 +1,4 @@
+#include "lab/agent.hpp"
 #include "lab/commands.hpp"
 #include "lab/table.hpp"
 
@@ -29,12 +30,21 @@ std::vector<Row> rows_of(const LabPlan& plan) {
             row.addresses.push_back(ip.to_string());
         rows.push_back(std::move(row));
     }
+    for (const auto& vm : plan.vms) {
+        Row row{vm.name, "vm", "", running_on(plan, vm), {}};
+        for (const Ip& ip : vm.addresses)
+            row.addresses.push_back(ip.to_string());
+        rows.push_back(std::move(row));
+    }
     return rows;
 }
 
 } // namespace
 
 Result<void> status(const std::string& lab, bool as_json) {
+    const auto or_null = [](const std::string& text) {
+        return text.empty() ? json::value(nullptr) : json::value(text);
+    };
     const auto opened = open_lab(lab);
     if (!opened) return std::unexpected(opened.error());
     json::array array;
@@ -42,10 +52,10 @@ Result<void> status(const std::string& lab, bool as_json) {
     for (const auto& row : rows_of(opened->plan)) {
         array.push_back(json::object{{"name", row.name},
                                      {"kind", row.kind},
-                                     {"namespace", row.netns},
-                                     {"host", row.host.empty() ? json::value(nullptr) : json::value(row.host)},
+                                     {"namespace", or_null(row.netns)},
+                                     {"host", or_null(row.host)},
                                      {"addresses", json::array(row.addresses.begin(), row.addresses.end())}});
-        table.push_back({row.name, row.kind, row.netns, row.host.empty() ? "-" : row.host,
+        table.push_back({row.name, row.kind, row.netns.empty() ? "-" : row.netns, row.host.empty() ? "-" : row.host,
                          fmt::format("{}", fmt::join(row.addresses, " "))});
     }
     if (as_json)

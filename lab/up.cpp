@@ -2,9 +2,11 @@
 #include "lab/commands.hpp"
 #include "lab/converge.hpp"
 #include "lab/daemons.hpp"
+#include "lab/libvirtd.hpp"
 #include "lab/namespaces.hpp"
 #include "lab/setup.hpp"
 #include "lab/switch_watch.hpp"
+#include "lab/vms.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -36,6 +38,19 @@ Result<void> check_machine(bool controller) {
             return fail(ErrorKind::invalid, fmt::format("{} is not beside weft-lab in {}: build it, or leave it out "
                                                         "with --no-controller",
                                                         program, own_directory()));
+    return {};
+}
+
+// Only a lab with VMs needs these.
+Result<void> check_virtualization(const LabPlan& plan) {
+    if (plan.vms.empty()) return {};
+    for (const auto& [program, package] : {std::pair{"libvirtd", "libvirt-daemon"},
+                                           {"virsh", "libvirt-clients"},
+                                           {"qemu-system-x86_64", "qemu-system-x86"}})
+        if (find_program(program).empty())
+            return fail(ErrorKind::invalid,
+                        fmt::format("{} is not installed, and this lab has VMs: apt-get install {}", program, package));
+    if (const auto guest = find_guest(); !guest) return std::unexpected(guest.error());
     return {};
 }
 
@@ -132,7 +147,7 @@ Result<void> plug_ports(const LabPlan& plan, bool make_bridges) {
     return run_all(commands);
 }
 
-Result<void> build(const LabPlan& plan, Record& record) {
+Result<void> build(const LabPlan& plan, Record& record, std::chrono::seconds timeout) {
     const auto& name = plan.name;
     const auto step = [&](const std::string& text, Result<void> result) {
         if (result) say(name, text);
@@ -147,12 +162,20 @@ Result<void> build(const LabPlan& plan, Record& record) {
     if (auto done = step("underlay up", make_underlay(plan)); !done) return done;
     if (plan.has_switch())
         if (auto done = step("physical networks up", make_switches(plan, record)); !done) return done;
+    if (const auto libvirtds = every_libvirtd(plan); !libvirtds.empty())
+        if (auto done = step(fmt::format("{} libvirtd started", libvirtds.size()), start_libvirtd(libvirtds, record));
+            !done)
+            return done;
     if (record.controller)
         if (auto done = step("weftd started", start_weftd(plan, record)); !done) return done;
     auto plugged = plug_ports(plan, !record.controller);
     if (!plugged && record.controller) plugged.error().text += log_tail(lab_directory(name) + "/weftd.log");
     if (auto done = step("ports plugged in", plugged); !done) return done;
-    return start_clients(plan);
+    if (auto started = start_clients(plan); !started || plan.vms.empty()) return started;
+    const auto guest = find_guest();
+    if (!guest) return std::unexpected(guest.error());
+    return step(fmt::format("{} VMs started", plan.vms.size()),
+                start_vms(plan, *guest, record, std::chrono::steady_clock::now() + timeout));
 }
 
 } // namespace
@@ -169,6 +192,7 @@ Result<void> up(const UpOptions& options) {
     const auto plan = plan_of(*record);
     if (!plan) return std::unexpected(plan.error());
     if (auto able = check_clients(*plan); !able) return able;
+    if (auto able = check_virtualization(*plan); !able) return able;
     record->namespaces = plan->namespaces();
 
     const auto lock = LabLock::take(options.name);
@@ -182,16 +206,17 @@ Result<void> up(const UpOptions& options) {
 
     catch_interrupts();
     const auto began = std::chrono::steady_clock::now();
-    say(options.name, fmt::format("{} hosts, {} endpoints", plan->hosts.size(), plan->endpoints.size()));
-    if (auto built = build(*plan, *record); !built) {
+    say(options.name, fmt::format("{} hosts, {} endpoints{}", plan->hosts.size(), plan->endpoints.size(),
+                                  plan->vms.empty() ? "" : fmt::format(", {} VMs", plan->vms.size())));
+    if (auto built = build(*plan, *record, options.timeout); !built) {
         forget_interrupt();
         if (auto gone = tear_down(options.name); !gone) built.error().text += "\n" + gone.error().text;
         return built;
     }
     record->complete = true;
     if (auto stored = store(*record); !stored) return stored;
-    if (options.controller)
-        if (auto converged = converge(*plan, options.timeout); !converged) return converged;
+    if (options.controller || !plan->vms.empty())
+        if (auto converged = converge(*plan, options.controller, options.timeout); !converged) return converged;
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     say(options.name, fmt::format("up after {:.1f} s", took.count()));
     return {};

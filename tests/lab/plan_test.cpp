@@ -346,11 +346,13 @@ advertise = "100.64.0.1"
 ovsdb = "tcp:100.64.0.11:6640"
 vtep = "192.0.2.11"
 datapath = "netdev"
+libvirt = ""
 
 [host."kvm2"]
 ovsdb = "tcp:100.64.0.12:6640"
 vtep = "192.0.2.40"
 datapath = "netdev"
+libvirt = ""
 )");
 }
 
