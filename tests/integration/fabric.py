@@ -47,6 +47,8 @@ def eventually(probe, seconds=5, what="it"):
 
 def run(command, check=True, **options):
     options.setdefault("timeout", 120 * SCALE)
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)  # a guest would wait for the end of ours
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
