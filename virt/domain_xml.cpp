@@ -2,12 +2,15 @@
 
 #include "virt/xml.hpp"
 
+#include <algorithm>
+#include <array>
 #include <fmt/format.h>
 
 namespace weft::virt {
 namespace {
 
 constexpr const char* kNoDomain = "libvirt described a domain in what is no domain's XML";
+constexpr const char* kNoInterface = "this is not the XML of one interface";
 
 Nic nic_of(const pugi::xml_node& element, const Mac& mac) {
     const auto source = element.child("source");
@@ -35,6 +38,23 @@ std::optional<Mac> mac_of(const pugi::xml_node& element) {
     return Mac::parse(element.child("mac").attribute("address").value());
 }
 
+void append_source(pugi::xml_node& element, const std::string& network, const std::string& portgroup) {
+    auto source = element.append_child("source");
+    source.append_attribute("network") = network.c_str();
+    if (!portgroup.empty()) source.append_attribute("portgroup") = portgroup.c_str();
+}
+
+/// Children of an <interface> that say how it is plugged in, not what the guest sees.
+bool belongs_to_source(const pugi::xml_node& child) {
+    constexpr std::array<std::string_view, 13> kPlug{"source",    "target",      "actual", "virtualport", "vlan",
+                                                     "bandwidth", "filterref",   "port",   "mtu",         "ip",
+                                                     "route",     "portForward", "backend"};
+    const std::string_view name = child.name();
+    // Names that begin so are the admin's own, the others libvirt's of a device that is gone then.
+    if (name == "alias") return !attribute(child, "name").starts_with("ua-");
+    return std::ranges::find(kPlug, name) != kPlug.end();
+}
+
 } // namespace
 
 Result<std::vector<Nic>> parse_nics(std::string_view domain_xml) {
@@ -55,25 +75,41 @@ Result<std::string> interface_element(std::string_view domain_xml, const Mac& ma
                 fmt::format("the domain has no interface with the MAC address {}", mac.to_string()));
 }
 
+Result<std::string> moved_interface(std::string_view interface_xml, const std::string& network,
+                                    const std::string& portgroup) {
+    pugi::xml_document document;
+    if (!load(document, interface_xml, "interface")) return fail(ErrorKind::invalid, kNoInterface);
+    auto element = document.document_element();
+    if (attribute(element, "type") == "hostdev")
+        return fail(ErrorKind::refused, "the interface is a device of the host, which no network can take: detach it, "
+                                        "and attach a new one");
+    for (auto child = element.first_child(); child;) {
+        const auto next = child.next_sibling();
+        if (belongs_to_source(child)) element.remove_child(child);
+        child = next;
+    }
+    element.remove_attribute("type");
+    element.append_attribute("type") = "network";
+    append_source(element, network, portgroup);
+    return text_of(element);
+}
+
 std::string render_interface(const std::string& network, const std::string& portgroup, const Mac& mac) {
     pugi::xml_document document;
     auto element = document.append_child("interface");
     element.append_attribute("type") = "network";
     element.append_child("mac").append_attribute("address") = mac.to_string().c_str();
-    auto source = element.append_child("source");
-    source.append_attribute("network") = network.c_str();
-    if (!portgroup.empty()) source.append_attribute("portgroup") = portgroup.c_str();
+    append_source(element, network, portgroup);
     element.append_child("model").append_attribute("type") = "virtio";
     return text_of(element);
 }
 
-Result<Mac> mac_of_interface(std::string_view interface_xml) {
+Result<Nic> parse_interface(std::string_view interface_xml) {
     pugi::xml_document document;
-    if (!load(document, interface_xml, "interface"))
-        return fail(ErrorKind::invalid, "this is not the XML of one interface");
+    if (!load(document, interface_xml, "interface")) return fail(ErrorKind::invalid, kNoInterface);
     const auto mac = mac_of(document.document_element());
     if (!mac) return fail(ErrorKind::invalid, "the interface has no MAC address");
-    return *mac;
+    return nic_of(document.document_element(), *mac);
 }
 
 } // namespace weft::virt
