@@ -7,14 +7,12 @@
 #include <fmt/format.h>
 
 namespace weft::virt {
-namespace {
 
-constexpr const char* kNoDomain = "libvirt described a domain in what is no domain's XML";
-constexpr const char* kNoInterface = "this is not the XML of one interface";
-
-Nic nic_of(const pugi::xml_node& element, const Mac& mac) {
-    const auto source = element.child("source");
-    const auto virtualport = element.child("virtualport");
+std::optional<Nic> nic_of(const pugi::xml_node& interface) {
+    const auto mac = Mac::parse(interface.child("mac").attribute("address").value());
+    if (!mac) return std::nullopt;
+    const auto source = interface.child("source");
+    const auto virtualport = interface.child("virtualport");
     // libvirt may write several <parameters>, each with some of them.
     const auto parameter = [&](const char* name) {
         return attribute(virtualport.find_child([&](const pugi::xml_node& child) {
@@ -22,21 +20,22 @@ Nic nic_of(const pugi::xml_node& element, const Mac& mac) {
         }),
                          name);
     };
-    return Nic{.mac = mac,
-               .type = attribute(element, "type"),
+    return Nic{.mac = *mac,
+               .type = attribute(interface, "type"),
                .network = attribute(source, "network"),
                .portgroup = attribute(source, "portgroup"),
                .bridge = attribute(source, "bridge"),
                .virtualport = attribute(virtualport, "type"),
                .interface_id = parameter("interfaceid"),
                .profile_id = parameter("profileid"),
-               .target = attribute(element.child("target"), "dev"),
-               .alias = attribute(element.child("alias"), "name")};
+               .target = attribute(interface.child("target"), "dev"),
+               .alias = attribute(interface.child("alias"), "name")};
 }
 
-std::optional<Mac> mac_of(const pugi::xml_node& element) {
-    return Mac::parse(element.child("mac").attribute("address").value());
-}
+namespace {
+
+constexpr const char* kNoDomain = "libvirt described a domain in what is no domain's XML";
+constexpr const char* kNoInterface = "this is not the XML of one interface";
 
 void append_source(pugi::xml_node& element, const std::string& network, const std::string& portgroup) {
     auto source = element.append_child("source");
@@ -62,7 +61,7 @@ Result<std::vector<Nic>> parse_nics(std::string_view domain_xml) {
     if (!load(document, domain_xml, "domain")) return fail(ErrorKind::protocol, kNoDomain);
     std::vector<Nic> nics;
     for (const auto& element : document.document_element().child("devices").children("interface"))
-        if (const auto mac = mac_of(element)) nics.push_back(nic_of(element, *mac));
+        if (auto nic = nic_of(element)) nics.push_back(std::move(*nic));
     return nics;
 }
 
@@ -70,7 +69,7 @@ Result<std::string> interface_element(std::string_view domain_xml, const Mac& ma
     pugi::xml_document document;
     if (!load(document, domain_xml, "domain")) return fail(ErrorKind::protocol, kNoDomain);
     for (const auto& element : document.document_element().child("devices").children("interface"))
-        if (mac_of(element) == mac) return text_of(element);
+        if (const auto nic = nic_of(element); nic && nic->mac == mac) return text_of(element);
     return fail(ErrorKind::refused,
                 fmt::format("the domain has no interface with the MAC address {}", mac.to_string()));
 }
@@ -107,9 +106,9 @@ std::string render_interface(const std::string& network, const std::string& port
 Result<Nic> parse_interface(std::string_view interface_xml) {
     pugi::xml_document document;
     if (!load(document, interface_xml, "interface")) return fail(ErrorKind::invalid, kNoInterface);
-    const auto mac = mac_of(document.document_element());
-    if (!mac) return fail(ErrorKind::invalid, "the interface has no MAC address");
-    return nic_of(document.document_element(), *mac);
+    auto nic = nic_of(document.document_element());
+    if (!nic) return fail(ErrorKind::invalid, "the interface has no MAC address");
+    return std::move(*nic);
 }
 
 } // namespace weft::virt
