@@ -3,6 +3,7 @@
 #pragma once
 #include "base/result.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -33,6 +34,7 @@ inline std::string taken(char* text) {
 template <class Owner, class Handle>
 std::vector<Owner> owned(Handle** handles, int count) {
     std::vector<Owner> owners;
+    owners.reserve(static_cast<std::size_t>(std::max(count, 0)));
     for (int i = 0; i < count; ++i)
         owners.emplace_back(handles[i]);
     std::free(static_cast<void*>(handles));

@@ -48,10 +48,10 @@ Result<Views> look_at(virConnectPtr connection, const std::string& name) {
     int state = 0;
     if (persistent < 0 || virDomainGetState(domain, &state, nullptr, 0) != 0) return failed();
     views.paused = state == VIR_DOMAIN_PAUSED || state == VIR_DOMAIN_PMSUSPENDED;
-    if (active == 1 && (views.live = taken(virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_MIGRATABLE))).empty())
-        return failed();
-    if (persistent == 1 && (views.configured = taken(virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE))).empty())
-        return failed();
+    if (active == 1) views.live = taken(virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_MIGRATABLE));
+    if (active == 1 && views.live.empty()) return failed();
+    if (persistent == 1) views.configured = taken(virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE));
+    if (persistent == 1 && views.configured.empty()) return failed();
     return views;
 }
 

@@ -142,14 +142,14 @@ Task<Result<>> Watch::remove_network(const std::string& name) {
         carry_out([name](virConnectPtr connection) { return virt::remove_network(connection, name); }, {}, name));
 }
 
-Task<Result<>> Watch::attach_interface(std::string domain, std::string xml) {
+Task<Result<>> Watch::attach_interface(const std::string& domain, std::string xml) {
     return without_text(
         carry_out([domain, xml = std::move(xml)](
                       virConnectPtr connection) { return virt::attach_interface(connection, domain, xml); },
                   domain, {}));
 }
 
-Task<Result<>> Watch::detach_interface(std::string domain, Mac mac, Milliseconds limit) {
+Task<Result<>> Watch::detach_interface(const std::string& domain, Mac mac, Milliseconds limit) {
     return take_away(
         domain, mac, limit, [](virConnectPtr) { return Result<std::string>(); },
         [domain, mac](virConnectPtr connection, const std::string& was) {
@@ -157,8 +157,8 @@ Task<Result<>> Watch::detach_interface(std::string domain, Mac mac, Milliseconds
         });
 }
 
-Task<Result<>> Watch::move_interface(std::string domain, Mac mac, std::string network, std::string portgroup,
-                                     Milliseconds limit) {
+Task<Result<>> Watch::move_interface(const std::string& domain, Mac mac, const std::string& network,
+                                     const std::string& portgroup, Milliseconds limit) {
     return take_away(
         domain, mac, limit,
         [=](virConnectPtr connection) { return check_move(connection, domain, mac, network, portgroup); },

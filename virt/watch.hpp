@@ -87,15 +87,15 @@ class Watch : public std::enable_shared_from_this<Watch> {
     // the connection (`io`) leaves things half done: the same job, called again, does the rest.
 
     /// Adds an interface (`render_interface`). One with this MAC address is there already: `refused`.
-    Task<Result<>> attach_interface(std::string domain, std::string xml);
+    Task<Result<>> attach_interface(const std::string& domain, std::string xml);
     /// Takes away the interface with this MAC address. A running guest lets go of it when it likes, which is waited
     /// for; after `limit` it is `timeout`, and all is as it was (but the guest may still let go of it later on).
-    Task<Result<>> detach_interface(std::string domain, Mac mac, Milliseconds limit = kLetGo);
+    Task<Result<>> detach_interface(const std::string& domain, Mac mac, Milliseconds limit = kLetGo);
     /// Plugs the interface with this MAC address into another libvirt network; `portgroup` empty: the network's
     /// default. The guest sees its device go and one come that is the same to it (MAC and PCI address, model, boot
     /// order); `limit` as above. It is on that network already: `refused`.
-    Task<Result<>> move_interface(std::string domain, Mac mac, std::string network, std::string portgroup,
-                                  Milliseconds limit = kLetGo);
+    Task<Result<>> move_interface(const std::string& domain, Mac mac, const std::string& network,
+                                  const std::string& portgroup, Milliseconds limit = kLetGo);
     /// XML as libvirt has it now, with all that Snapshot leaves out.
     Task<Result<std::string>> network_xml(std::string name);
     Task<Result<std::string>> domain_xml(std::string name);

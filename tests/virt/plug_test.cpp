@@ -64,9 +64,12 @@ class Plug : public Daemon {
     Result<> attach(const std::string& xml, const std::string& domain = "web") {
         return run(host->watch->attach_interface(domain, xml));
     }
-    Result<> detach(const Mac& mac) { return run(host->watch->detach_interface("web", mac, Milliseconds(500))); }
-    Result<> move(const Mac& mac, const std::string& network, const std::string& portgroup) {
-        return run(host->watch->move_interface("web", mac, network, portgroup, Milliseconds(500)));
+    Result<> detach(const Mac& mac, Milliseconds limit = kLetGo) {
+        return run(host->watch->detach_interface("web", mac, limit));
+    }
+    Result<> move(const Mac& mac, const std::string& network, const std::string& portgroup,
+                  Milliseconds limit = kLetGo) {
+        return run(host->watch->move_interface("web", mac, network, portgroup, limit));
     }
     /// What goes on while the guest is asked and waited for.
     template <class Meanwhile>
@@ -74,8 +77,8 @@ class Plug : public Daemon {
         std::optional<Result<>> ended;
         asio::co_spawn(host->io, host->watch->detach_interface("web", mac, Milliseconds(20'000)),
                        [&](std::exception_ptr, Result<> result) { ended = std::move(result); });
-        host->io.restart();
-        host->io.run_for(Milliseconds(500));
+        EXPECT_TRUE(
+            test::run(host->io, host->watch->domain_xml("web"))); // its turn comes when the guest has been asked
         EXPECT_FALSE(ended);
         meanwhile();
         EXPECT_TRUE(host->eventually([&] { return ended.has_value(); }));
@@ -148,14 +151,14 @@ TEST_F(Plug, DetachesFromADomainThatIsOff) {
 TEST_F(Plug, AGuestThatDoesNotLetGoKeepsItsInterface) {
     start();
     const auto before = configured(kPci);
-    const auto detached = detach(kPci);
+    const auto detached = detach(kPci, Milliseconds(500));
     ASSERT_FALSE(detached);
     EXPECT_EQ(detached.error().kind, ErrorKind::timeout);
     EXPECT_THAT(detached.error().text,
                 HasSubstr("guest web has not let go of its interface 52:54:00:00:00:01: is its system up?"));
     EXPECT_EQ(configured(kPci), before);
     EXPECT_NE(live(kPci), "");
-    const auto moved = move(kPci, "private1", "web");
+    const auto moved = move(kPci, "private1", "web", Milliseconds(500));
     ASSERT_FALSE(moved);
     EXPECT_EQ(moved.error().kind, ErrorKind::timeout);
     EXPECT_EQ(configured(kPci), before);
