@@ -31,6 +31,7 @@ struct Arguments {
     std::string shell;
     std::string from;
     std::string uri;
+    Plug plug;
     FlowFilter flow;
     EventFilter event;
 };
@@ -66,6 +67,7 @@ class CommandLine {
                     "weftctl COMMAND --help shows examples.");
         add_topology_commands();
         add_listings();
+        add_plugs();
         add_others();
     }
 
@@ -166,6 +168,48 @@ class CommandLine {
         added->add_option("NAME", arguments.name, "The object's name")->required()->type_name("");
     }
 
+    void add_port(CLI::App* to, const std::string& what) {
+        to->add_option("--port", arguments.plug.port, what)->type_name("NAME");
+    }
+    void add_policy(CLI::App* to) {
+        to->add_option("--group", arguments.plug.groups, "A security group of the port; may be given again")
+            ->allow_extra_args(false) // the next word is not a group's
+            ->type_name("GROUP");
+        to->add_option("--qos", arguments.plug.qos, "The port's rates")->type_name("QOS");
+    }
+    void add_vm(CLI::App* to) {
+        to->add_option("VM", arguments.plug.vm, "The VM's name in libvirt")->required()->type_name("");
+    }
+    void add_network(CLI::App* to, const std::string& name) {
+        to->add_option(name, arguments.plug.network, "A network of the topology")->required()->type_name("");
+    }
+    void add_plugs() {
+        auto* added = command("attach", "Plug a new NIC of a VM into a network, now and for its next starts",
+                              "  weftctl attach web1 private1\n"
+                              "  weftctl attach web1 private1 --port web1-backup --group web --group backup --qos gold",
+                              [this](Context& context) { return attach(context, arguments.plug); });
+        add_vm(added);
+        add_network(added, "NETWORK");
+        add_port(added, "The port's name; default: made of the VM's");
+        add_policy(added);
+        added = command("detach", "Unplug a VM's NIC from a network, now and for its next starts",
+                        "  weftctl detach web1 private1\n  weftctl detach web1 private1 --port web1-backup",
+                        [this](Context& context) { return detach(context, arguments.plug); });
+        add_vm(added);
+        add_network(added, "NETWORK");
+        add_port(added, "Which port, if the VM has several in that network");
+        added = command("migrate", "Move a VM's NIC from a libvirt network or a bridge into a network of weft's",
+                        "  weftctl migrate web1 default private1\n  weftctl migrate web1 br0 office --group web",
+                        [this](Context& context) { return migrate(context, arguments.plug); });
+        add_vm(added);
+        added->add_option("FROM", arguments.plug.from, "Where it is now: a libvirt network, or a bridge of the host")
+            ->required()
+            ->type_name("");
+        add_network(added, "TO");
+        add_port(added, "The port's name; default: the topology's port with its MAC, else made of the VM's");
+        add_policy(added);
+    }
+
     void add_others() {
         auto* added =
             command("events", "What the fabric did and when", "  weftctl events -n 20\n  weftctl events --follow",
@@ -193,7 +237,7 @@ class CommandLine {
         added->group("")
             ->add_option("KIND", arguments.kind)
             ->required()
-            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway"}));
+            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "group"}));
     }
 
     CLI::App app_;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weft::cli {
 
@@ -31,6 +32,16 @@ struct EventFilter {
     std::size_t last = 0; ///< only so many of the newest; 0: all
 };
 
+/// A VM's NIC and the port that it is to be; what is empty is the daemon's choice.
+struct Plug {
+    std::string vm;
+    std::string from;    ///< of migrate: a libvirt network, or a bridge
+    std::string network; ///< of weft's
+    std::string port;
+    std::vector<std::string> groups; ///< security groups
+    std::string qos;
+};
+
 /// "weftctl: TEXT" on the error stream; kError.
 int complain(Context& context, const Error& error);
 
@@ -49,6 +60,9 @@ int nat(Context& context);
 int flows(Context& context, const FlowFilter& filter);
 int show(Context& context, const std::string& kind, const std::string& name);
 int events(Context& context, const EventFilter& filter);
+int attach(Context& context, const Plug& plug);
+int detach(Context& context, const Plug& plug);
+int migrate(Context& context, const Plug& plug);
 /// `uri`: libvirt's, empty for LIBVIRT_DEFAULT_URI or qemu:///system. Needs no daemon.
 int import_libvirt(Context& context, const std::string& uri);
 /// The names of a kind's objects, one a line, for completion; silent when the daemon is.

@@ -41,6 +41,10 @@ _weftctl() {{
         import/import) words="libvirt" ;;
         show/show) words="{3}" ;;
         flows/--host) words="$(weftctl "${{daemon[@]}}" names host 2>/dev/null)" ;;
+        attach/--port|detach/--port|migrate/--port) words="$(weftctl "${{daemon[@]}}" names port 2>/dev/null)" ;;
+        attach/--group|migrate/--group) words="$(weftctl "${{daemon[@]}}" names group 2>/dev/null)" ;;
+        attach/attach|detach/detach|migrate/migrate) ;; # weftd has no list of VMs
+        attach/*|detach/*|migrate/*) words+=" $(weftctl "${{daemon[@]}}" names network 2>/dev/null)" ;;
         show/host|show/network|show/port|show/router|show/gateway)
             words="$(weftctl "${{daemon[@]}}" names "$previous" 2>/dev/null)" ;;
     esac

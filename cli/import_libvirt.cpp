@@ -1,5 +1,7 @@
 #include "cli/import_libvirt.hpp"
 
+#include "virt/libvirt.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -8,52 +10,22 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <iterator>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
-#include <memory>
-#include <span>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace weft::cli {
 namespace {
 
-struct Close {
-    void operator()(virConnect* connection) const { virConnectClose(connection); }
-    void operator()(virNetwork* network) const { virNetworkFree(network); }
-    void operator()(virDomain* domain) const { virDomainFree(domain); }
-    void operator()(virNetworkDHCPLease* lease) const { virNetworkDHCPLeaseFree(lease); }
-    void operator()(void* memory) const { std::free(memory); }
-};
-using Connection = std::unique_ptr<virConnect, Close>;
-
-std::string last_error() {
-    const auto* error = virGetLastError();
-    return error != nullptr && error->message != nullptr ? error->message : "unknown error";
-}
-
-std::string take(char* text) {
-    const std::unique_ptr<char, Close> owner(text);
-    return text == nullptr ? std::string() : std::string(text);
-}
-
-/// A list as libvirt's *ListAll* functions give it: `count` objects that are the caller's, in memory that is too.
-template <class T>
-std::vector<std::unique_ptr<T, Close>> take(T** objects, int count) {
-    const std::unique_ptr<T*, Close> owner(objects);
-    std::vector<std::unique_ptr<T, Close>> taken;
-    for (auto* object : std::span(objects, static_cast<std::size_t>(std::max(count, 0))))
-        taken.emplace_back(object);
-    return taken;
-}
+using virt::last_failure;
+using virt::taken;
+using Lease = std::unique_ptr<virNetworkDHCPLease, virt::Freed<virNetworkDHCPLeaseFree>>;
 
 std::vector<DhcpLease> leases_of(virNetwork* network) {
     virNetworkDHCPLeasePtr* list = nullptr;
     // Networks without DHCP, stopped ones and some drivers have none: no error of ours.
     const int count = virNetworkGetDHCPLeases(network, nullptr, &list, 0);
-    if (count < 0) return {};
     std::vector<DhcpLease> leases;
-    for (const auto& lease : take(list, count)) {
+    for (const auto& lease : virt::owned<Lease>(list, count)) {
         const auto mac = Mac::parse(lease->mac != nullptr ? lease->mac : "");
         const auto ip = Ip::parse(lease->ipaddr != nullptr ? lease->ipaddr : "");
         if (mac && ip) leases.push_back({*mac, *ip});
@@ -64,13 +36,15 @@ std::vector<DhcpLease> leases_of(virNetwork* network) {
 Result<> read_networks(virConnect* connection, HostTexts& into) {
     virNetworkPtr* list = nullptr;
     const int count = virConnectListAllNetworks(connection, &list, 0);
-    if (count < 0) return fail(ErrorKind::io, fmt::format("libvirt does not list its networks: {}", last_error()));
-    for (const auto& network : take(list, count)) {
+    if (count < 0)
+        return fail(ErrorKind::io, fmt::format("libvirt does not list its networks: {}", last_failure().message));
+    for (const auto& network : virt::owned<virt::NetworkHandle>(list, count)) {
         auto* text = virNetworkGetXMLDesc(network.get(), 0); // as it runs, or would
         if (text == nullptr)
-            into.unread.push_back(fmt::format("network '{}': {}", virNetworkGetName(network.get()), last_error()));
+            into.unread.push_back(
+                fmt::format("network '{}': {}", virNetworkGetName(network.get()), last_failure().message));
         else
-            into.networks.push_back({take(text), leases_of(network.get())});
+            into.networks.push_back({taken(text), leases_of(network.get())});
     }
     return {};
 }
@@ -78,14 +52,16 @@ Result<> read_networks(virConnect* connection, HostTexts& into) {
 Result<> read_domains(virConnect* connection, HostTexts& into) {
     virDomainPtr* list = nullptr;
     const int count = virConnectListAllDomains(connection, &list, 0);
-    if (count < 0) return fail(ErrorKind::io, fmt::format("libvirt does not list its domains: {}", last_error()));
-    for (const auto& domain : take(list, count)) {
+    if (count < 0)
+        return fail(ErrorKind::io, fmt::format("libvirt does not list its domains: {}", last_failure().message));
+    for (const auto& domain : virt::owned<virt::DomainHandle>(list, count)) {
         DomainText text;
-        if (virDomainIsActive(domain.get()) == 1) text.live = take(virDomainGetXMLDesc(domain.get(), 0));
+        if (virDomainIsActive(domain.get()) == 1) text.live = taken(virDomainGetXMLDesc(domain.get(), 0));
         if (virDomainIsPersistent(domain.get()) == 1)
-            text.persistent = take(virDomainGetXMLDesc(domain.get(), VIR_DOMAIN_XML_INACTIVE));
+            text.persistent = taken(virDomainGetXMLDesc(domain.get(), VIR_DOMAIN_XML_INACTIVE));
         if (text.live.empty() && text.persistent.empty())
-            into.unread.push_back(fmt::format("domain '{}': {}", virDomainGetName(domain.get()), last_error()));
+            into.unread.push_back(
+                fmt::format("domain '{}': {}", virDomainGetName(domain.get()), last_failure().message));
         else
             into.domains.push_back(std::move(text));
     }
@@ -160,16 +136,16 @@ bool is_local(const std::string& uri) {
 Result<HostTexts> read_libvirt_host(const std::string& uri) {
     // Errors are in what we return; libvirt would print them too.
     virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});
-    const Connection connection(virConnectOpenReadOnly(uri.c_str()));
+    const virt::Connection connection(virConnectOpenReadOnly(uri.c_str()));
     if (!connection) {
-        const auto reason = last_error();
+        const auto reason = last_failure().message;
         return fail(ErrorKind::io,
                     fmt::format("cannot reach libvirt at {}: {}; {}", uri, reason,
                                 is_local(uri) ? "is libvirtd running? systemctl status libvirtd"
                                               : "is the host up, and does virsh -c URI list work from here?"));
     }
-    HostTexts texts{.uri = take(virConnectGetURI(connection.get())),
-                    .name = take(virConnectGetHostname(connection.get()))};
+    HostTexts texts{.uri = taken(virConnectGetURI(connection.get())),
+                    .name = taken(virConnectGetHostname(connection.get()))};
     if (texts.uri.empty()) texts.uri = uri;
     if (auto read = read_networks(connection.get(), texts); !read) return std::unexpected(read.error());
     if (auto read = read_domains(connection.get(), texts); !read) return std::unexpected(read.error());

@@ -45,19 +45,20 @@ void Networks::lose(const LibvirtNetwork& network, std::string_view what) {
 void Networks::add(LibvirtNetwork given) {
     if (find(given.name) != nullptr) return; // libvirt has no two of a name
     const auto& network = sources_.emplace_back(std::move(given));
+    if (network.mark) return; // weft made it of a topology
     for (const auto& other : network.others)
         lose(network, other);
-    if (network.mode.empty() || is_routed_mode(network.mode))
+    if (network.forward.empty() || is_routed_mode(network.forward))
         add_virtual(network);
-    else if (network.mode == "bridge" && !network.bridge.empty())
+    else if (network.forward == "bridge" && !network.bridge.empty())
         add_bridged(network);
     else
         lose(network, fmt::format("<forward mode='{}'> without a bridge: weft has no macvtap and no device assignment",
-                                  network.mode));
+                                  network.forward));
 }
 
 void Networks::add_bridged(const LibvirtNetwork& network) {
-    if (network.openvswitch) is_openvswitch(network.bridge);
+    if (network.virtualport == virt::kOpenVSwitch) is_openvswitch(network.bridge);
     if (!network.vlan.trunk) {
         const auto vlan = network.vlan.tags.empty() ? std::uint16_t{0} : network.vlan.tags.front();
         const auto name = segment(network.bridge, vlan, network.name);
@@ -66,10 +67,10 @@ void Networks::add_bridged(const LibvirtNetwork& network) {
         if (const auto own = legal_name(network.name); !name.starts_with(own))
             lose(network, fmt::format("it is on the segment of network '{}', which stands for both", name));
     }
-    for (const auto& group : network.portgroups) {
-        if (group.vlan.tags.empty() || group.vlan.trunk) continue;
-        const auto name = segment(network.bridge, group.vlan.tags.front(), network.name + "-" + group.name);
-        lose(network, fmt::format("portgroup '{}' is the network '{}' here", group.name, name));
+    for (const auto& [group, limits] : network.limits) {
+        if (limits.vlan.tags.empty() || limits.vlan.trunk) continue;
+        const auto name = segment(network.bridge, limits.vlan.tags.front(), network.name + "-" + group);
+        lose(network, fmt::format("portgroup '{}' is the network '{}' here", group, name));
     }
 }
 
@@ -92,13 +93,14 @@ std::string Networks::segment(const std::string& bridge, std::uint16_t vlan, con
 }
 
 void Networks::add_virtual(const LibvirtNetwork& source) {
-    const bool routed = is_routed_mode(source.mode);
+    const bool routed = is_routed_mode(source.forward);
     Drafted<topology::Network> drafted;
     auto& [network, comments] = drafted;
     network.name = names_.take("network", source.name);
     network.kind = routed ? NetworkKind::vxlan : NetworkKind::local;
-    comments.push_back(fmt::format("{}{}.", source.bridge.empty() ? "" : source.bridge + ", ",
-                                   routed ? fmt::format("<forward mode='{}'>", source.mode) : std::string("isolated")));
+    comments.push_back(
+        fmt::format("{}{}.", source.bridge.empty() ? "" : source.bridge + ", ",
+                    routed ? fmt::format("<forward mode='{}'>", source.forward) : std::string("isolated")));
     if (!routed)
         comments.emplace_back("For VMs of several hosts make the kind vxlan: a local network never leaves its host.");
     for (const auto& subnet : source.subnets) {
@@ -187,8 +189,8 @@ void Networks::add_ranges(const LibvirtSubnet& subnet, topology::Network& networ
 }
 
 void Networks::add_to_router(const LibvirtNetwork& source, const topology::Network& network) {
-    const bool translates = source.mode == "nat";
-    if (source.mode == "open")
+    const bool translates = source.forward == "nat";
+    if (source.forward == "open")
         lose(source, "mode 'open': the host's own firewall rules are not read; write [[security_group]]s");
     const auto free = [&](const Drafted<topology::Router>& router) {
         return !this->translates(router.object) &&
@@ -262,7 +264,7 @@ const LibvirtNetwork* Networks::find(const std::string& libvirt_name) const {
 const LibvirtNetwork* Networks::of_bridge(const std::string& bridge) const {
     // Several libvirt networks may be on a bridge that is not theirs: these are segments.
     const auto found = std::ranges::find_if(sources_, [&](const LibvirtNetwork& network) {
-        return network.bridge == bridge && (network.mode.empty() || is_routed_mode(network.mode));
+        return network.bridge == bridge && (network.forward.empty() || is_routed_mode(network.forward));
     });
     return found == sources_.end() || bridge.empty() ? nullptr : &*found;
 }

@@ -57,7 +57,7 @@ class OutsideDraft {
         for (const auto& dnat : dnats)
             if (dnat.address) used_.insert(*dnat.address);
         for (const auto& network : networks_.all())
-            if (network.mode == "nat" && network.nat_addresses) add_snat(*network.nat_addresses);
+            if (network.forward == "nat" && network.nat_addresses) add_snat(*network.nat_addresses);
         nexthop_ = next_address();
     }
 

@@ -30,12 +30,18 @@ std::string rate_name(const topology::Qos& qos) {
     return name;
 }
 
+/// "network 'default'", "bridge 'br0'". Of a running VM's NIC on a network libvirt also says what became of it.
+std::string plugged_into(const LibvirtNic& nic) {
+    if (!nic.network.empty()) return fmt::format("network '{}'", nic.network);
+    return fmt::format("{} '{}'", nic.type, nic.bridge.empty() ? nic.device : nic.bridge);
+}
+
 } // namespace
 
 void Ports::add(const std::optional<LibvirtDomain>& live, const std::optional<LibvirtDomain>& persistent) {
     const auto& either = live ? live : persistent;
     if (!either) return;
-    const auto same = [](const LibvirtNic& a) { return [&a](const LibvirtNic& b) { return a.mac == b.mac && a.mac; }; };
+    const auto same = [](const LibvirtNic& a) { return [&a](const LibvirtNic& b) { return a.mac == b.mac; }; };
     std::vector<Nic> nics;
     for (const auto& nic : either->nics) {
         std::string remark;
@@ -43,9 +49,9 @@ void Ports::add(const std::optional<LibvirtDomain>& live, const std::optional<Li
             const auto other = std::ranges::find_if(persistent->nics, same(nic));
             if (other == persistent->nics.end())
                 remark = "Only in the running VM, not in its persistent definition.";
-            else if (other->type != nic.type || other->source != nic.source)
-                remark = fmt::format("From its next start on in {} '{}' by its persistent definition.", other->type,
-                                     other->source);
+            else if (plugged_into(*other) != plugged_into(nic))
+                remark =
+                    fmt::format("From its next start on in {} by its persistent definition.", plugged_into(*other));
         }
         nics.push_back({nic, remark});
     }
@@ -60,23 +66,23 @@ void Ports::add(const std::optional<LibvirtDomain>& live, const std::optional<Li
     }
 }
 
-const Portgroup* Ports::portgroup(const LibvirtNic& nic) const {
-    const auto* network = nic.type == "network" ? networks_.find(nic.source) : nullptr;
+const Limits* Ports::limits(const LibvirtNic& nic) const {
+    const auto* network = networks_.find(nic.network);
     if (network == nullptr) return nullptr;
-    const auto found = std::ranges::find_if(network->portgroups, [&](const Portgroup& group) {
-        return nic.portgroup.empty() ? group.standard : group.name == nic.portgroup;
+    const auto found = std::ranges::find_if(network->portgroups, [&](const auto& portgroup) {
+        return nic.portgroup.empty() ? portgroup.second.is_default : portgroup.first == nic.portgroup;
     });
-    return found == network->portgroups.end() ? nullptr : &*found;
+    return found == network->portgroups.end() ? nullptr : &network->limits.at(found->first);
 }
 
 void Ports::add_nic(const std::string& vm, const Nic& given, const std::string& wanted) {
     const auto& nic = given.nic;
-    const auto who = fmt::format("NIC {} of VM '{}'", nic.mac ? nic.mac->to_string() : "without MAC", clean(vm));
+    const auto who = fmt::format("NIC {} of VM '{}'", nic.mac.to_string(), clean(vm));
     const auto lose = [&](std::string_view what) { draft_.lost.push_back(fmt::format("{}: {}", who, clean(what))); };
-    if (!nic.mac) return lose("a VM's NICs are told apart by MAC alone");
+    if (!form::mac(nic.mac.to_string())) return lose("that MAC is no machine's, and NICs are told apart by it");
     topology::Port port{.mac = nic.mac};
     if (!connect(nic, port, who)) return;
-    if (!macs_.insert(*nic.mac).second) return lose("another NIC has that MAC: MACs are unique in a topology");
+    if (!macs_.insert(nic.mac).second) return lose("another NIC has that MAC: MACs are unique in a topology");
     // A VM's name is libvirt's own and may have what a port's may not.
     if (form::vm(vm) && clean(vm) == vm)
         port.vm = vm;
@@ -102,12 +108,13 @@ bool Ports::connect(const LibvirtNic& nic, topology::Port& port, std::string_vie
     };
     const LibvirtNetwork* network = nullptr;
     std::string bridge;
-    if (nic.type == "network") {
-        network = networks_.find(nic.source);
-        if (network == nullptr) return lose(fmt::format("there is no network '{}'", nic.source));
-        if (network->mode == "bridge") bridge = network->bridge;
+    if (!nic.network.empty()) {
+        network = networks_.find(nic.network);
+        if (network == nullptr) return lose(fmt::format("there is no network '{}'", nic.network));
+        if (network->mark) return lose("it is on a network of weft's already: its port is weft's to know");
+        if (network->forward == "bridge") bridge = network->bridge;
     } else if (nic.type == "bridge") {
-        bridge = nic.source;
+        bridge = nic.bridge;
         if (bridge == kIntegrationBridge)
             return lose("it is on br-int, weft's bridge, already: its port is weft's to know");
         if (const auto* owner = networks_.of_bridge(bridge)) {
@@ -116,18 +123,19 @@ bool Ports::connect(const LibvirtNic& nic, topology::Port& port, std::string_vie
         }
     } else {
         return lose(fmt::format("<interface type='{}'>{}: weft has bridges only", nic.type,
-                                nic.source.empty() ? "" : " of " + nic.source));
+                                nic.device.empty() ? "" : " of " + nic.device));
     }
     if (bridge.empty()) {
         const auto* drafted = network == nullptr ? nullptr : networks_.drafted(*network);
-        if (drafted == nullptr) return lose(fmt::format("network '{}' does not carry over", nic.source));
+        if (drafted == nullptr) return lose(fmt::format("{} does not carry over", plugged_into(nic)));
         if (!nic.vlan.tags.empty()) lose("its <vlan>: there are no tags in that network");
         port.network = drafted->name;
         return true;
     }
-    const bool openvswitch = nic.openvswitch || (network != nullptr && network->openvswitch);
+    const bool openvswitch =
+        nic.virtualport == virt::kOpenVSwitch || (network != nullptr && network->virtualport == virt::kOpenVSwitch);
     if (openvswitch) networks_.is_openvswitch(bridge);
-    const auto* group = portgroup(nic);
+    const auto* group = limits(nic);
     const LibvirtVlan none;
     const auto& vlan = !nic.vlan.tags.empty()                          ? nic.vlan
                        : group != nullptr && !group->vlan.tags.empty() ? group->vlan
@@ -172,7 +180,7 @@ std::optional<topology::Rate> Ports::rate(const LibvirtRate& given, std::string_
 
 std::string Ports::rates(const LibvirtNic& nic, std::string_view who) {
     auto bandwidth = nic.bandwidth;
-    const auto* group = portgroup(nic);
+    const auto* group = limits(nic);
     if (bandwidth == Bandwidth{} && group != nullptr) bandwidth = group->bandwidth;
     topology::Qos qos;
     if (bandwidth.inbound) qos.ingress = rate(*bandwidth.inbound, who, "inbound");

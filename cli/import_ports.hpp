@@ -32,7 +32,8 @@ class Ports {
     void add_leases(const LibvirtNetwork& source, const topology::Network& network);
     /// Gives the address to the port; false if it cannot have it.
     bool give(topology::Port& port, const Ip& ip, const topology::Network& network);
-    const Portgroup* portgroup(const LibvirtNic& nic) const;
+    /// Of the portgroup that the NIC is in; null if there is none.
+    const Limits* limits(const LibvirtNic& nic) const;
 
     Draft& draft_;
     Names& names_;

@@ -3,9 +3,12 @@
 // meaning, import_convert makes a topology of it.
 #pragma once
 #include "topology/model.hpp"
+#include "virt/domain_xml.hpp"
+#include "virt/network_xml.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -86,9 +89,8 @@ struct Bandwidth {
     auto operator<=>(const Bandwidth&) const = default;
 };
 
-struct Portgroup {
-    std::string name;
-    bool standard = false; ///< default='yes': of NICs that name none
+/// What a portgroup does to its NICs.
+struct Limits {
     LibvirtVlan vlan;
     Bandwidth bandwidth;
 };
@@ -103,18 +105,15 @@ struct LibvirtRoute {
     Ip via;
 };
 
-struct LibvirtNetwork {
-    std::string name;
-    std::string mode;   ///< of `<forward>`: "nat", "route", "open", "bridge", …; empty: isolated
+/// What the daemon reads of a network, and all that makes a topology.
+struct LibvirtNetwork : virt::NetworkDefinition {
     std::string device; ///< of `<forward>`: the NIC towards the outside
-    std::string bridge;
-    bool openvswitch = false;
     std::string domain;
     std::vector<LibvirtSubnet> subnets; ///< in file order
     std::vector<LibvirtRoute> routes;
     std::vector<Ip> forwarders;
     std::vector<DnsHost> dns_hosts;
-    std::vector<Portgroup> portgroups;
+    std::map<std::string, Limits> limits; ///< by portgroup
     LibvirtVlan vlan;
     std::optional<topology::AddressRange> nat_addresses;
     std::optional<std::uint32_t> mtu;
@@ -122,13 +121,9 @@ struct LibvirtNetwork {
     std::vector<std::string> others; ///< what has no counterpart in weft, in words: "tftp"
 };
 
-/// `<interface>` of a domain.
-struct LibvirtNic {
-    std::string type;   ///< "network", "bridge", "direct", …
-    std::string source; ///< the network's or bridge's name
-    std::string portgroup;
-    std::optional<Mac> mac;
-    bool openvswitch = false;
+/// `<interface>` of a domain: as for the networks.
+struct LibvirtNic : virt::Nic {
+    std::string device; ///< of the host, of type direct
     LibvirtVlan vlan;
     Bandwidth bandwidth;
     std::string filter;              ///< of `<filterref>`

@@ -1,21 +1,18 @@
 #include "cli/import_xml.hpp"
 
 #include "topology/form.hpp"
+#include "virt/xml.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
-#include <pugixml.hpp>
 #include <string_view>
 
 namespace weft::cli {
 namespace {
 
 namespace form = topology::form;
-
-std::string text_of(const pugi::xml_node& node, const char* attribute) {
-    return node.attribute(attribute).value();
-}
+using virt::attribute;
 
 template <class T>
 std::optional<T> number(std::string_view text) {
@@ -51,42 +48,42 @@ std::optional<int> prefix_length(const pugi::xml_node& node, const Ip& address) 
 /// `expiry` in `unit`s; libvirt's default unit is minutes.
 std::optional<std::chrono::seconds> lease_of(const pugi::xml_node& node) {
     const auto lease = node.child("lease");
-    const auto expiry = number<std::uint32_t>(text_of(lease, "expiry"));
+    const auto expiry = number<std::uint32_t>(attribute(lease, "expiry"));
     if (!expiry) return std::nullopt;
-    const auto unit = text_of(lease, "unit");
+    const auto unit = attribute(lease, "unit");
     const auto factor = unit == "seconds" ? 1 : unit == "hours" ? 3600 : 60;
     return std::chrono::seconds(std::int64_t{*expiry} * factor);
 }
 
 std::optional<LibvirtSubnet> read_subnet(const pugi::xml_node& node, std::vector<std::string>& others) {
-    const auto address = Ip::parse(text_of(node, "address"));
+    const auto address = Ip::parse(attribute(node, "address"));
     const auto length = address ? prefix_length(node, *address) : std::nullopt;
     if (!length) {
-        others.push_back(fmt::format("the <ip> with address '{}'", text_of(node, "address")));
+        others.push_back(fmt::format("the <ip> with address '{}'", attribute(node, "address")));
         return std::nullopt;
     }
     LibvirtSubnet subnet{.address = *address, .prefix = {Prefix{*address, *length}.network(), *length}};
     const auto dhcp = node.child("dhcp");
     subnet.dhcp = !dhcp.empty();
     for (const auto& range : dhcp.children("range")) {
-        const auto first = Ip::parse(text_of(range, "start"));
-        const auto last = Ip::parse(text_of(range, "end"));
+        const auto first = Ip::parse(attribute(range, "start"));
+        const auto last = Ip::parse(attribute(range, "end"));
         if (!first || !last || *last < *first || !subnet.prefix.contains(*first) || !subnet.prefix.contains(*last)) {
             others.push_back(
-                fmt::format("the DHCP range '{}' to '{}'", text_of(range, "start"), text_of(range, "end")));
+                fmt::format("the DHCP range '{}' to '{}'", attribute(range, "start"), attribute(range, "end")));
             continue;
         }
         subnet.ranges.push_back({*first, *last});
         if (!subnet.lease) subnet.lease = lease_of(range);
     }
     for (const auto& host : dhcp.children("host")) {
-        const auto ip = Ip::parse(text_of(host, "ip"));
-        const auto mac = host.attribute("mac") ? optional(form::mac(text_of(host, "mac"))) : std::nullopt;
+        const auto ip = Ip::parse(attribute(host, "ip"));
+        const auto mac = host.attribute("mac") ? optional(form::mac(attribute(host, "mac"))) : std::nullopt;
         if (ip && subnet.prefix.contains(*ip) && (mac || host.attribute("name")))
-            subnet.hosts.push_back({mac, text_of(host, "name"), *ip});
+            subnet.hosts.push_back({mac, attribute(host, "name"), *ip});
         else
-            others.push_back(fmt::format("the DHCP <host> '{}{}'", text_of(host, "mac"), text_of(host, "name")));
-        if (host.child("lease")) others.push_back(fmt::format("the lease time of {} alone", text_of(host, "ip")));
+            others.push_back(fmt::format("the DHCP <host> '{}{}'", attribute(host, "mac"), attribute(host, "name")));
+        if (host.child("lease")) others.push_back(fmt::format("the lease time of {} alone", attribute(host, "ip")));
     }
     if (dhcp.child("bootp")) others.emplace_back("bootp: netboot by DHCP");
     if (node.child("tftp")) others.emplace_back("tftp");
@@ -96,20 +93,20 @@ std::optional<LibvirtSubnet> read_subnet(const pugi::xml_node& node, std::vector
 LibvirtVlan read_vlan(const pugi::xml_node& node) {
     LibvirtVlan vlan;
     for (const auto& tag : node.children("tag")) {
-        const auto id = number<std::uint16_t>(text_of(tag, "id"));
+        const auto id = number<std::uint16_t>(attribute(tag, "id"));
         if (!id || *id < 1 || *id > 4094 || std::ranges::find(vlan.tags, *id) != vlan.tags.end()) continue;
         vlan.tags.push_back(*id);
-        if (text_of(tag, "nativeMode") == "untagged") vlan.untagged = id;
+        if (attribute(tag, "nativeMode") == "untagged") vlan.untagged = id;
     }
-    vlan.trunk = !vlan.tags.empty() && (text_of(node, "trunk") == "yes" || vlan.tags.size() > 1 || vlan.untagged);
+    vlan.trunk = !vlan.tags.empty() && (attribute(node, "trunk") == "yes" || vlan.tags.size() > 1 || vlan.untagged);
     return vlan;
 }
 
 std::optional<LibvirtRate> read_rate(const pugi::xml_node& node) {
-    const auto average = number<std::uint64_t>(text_of(node, "average"));
+    const auto average = number<std::uint64_t>(attribute(node, "average"));
     if (!average || *average == 0) return std::nullopt;
     return LibvirtRate{.average = *average,
-                       .burst = number<std::uint64_t>(text_of(node, "burst")).value_or(0),
+                       .burst = number<std::uint64_t>(attribute(node, "burst")).value_or(0),
                        .peak = !node.attribute("peak").empty(),
                        .floor = !node.attribute("floor").empty()};
 }
@@ -119,76 +116,66 @@ Bandwidth read_bandwidth(const pugi::xml_node& node) {
 }
 
 void read_dns(const pugi::xml_node& dns, LibvirtNetwork& network) {
-    if (text_of(dns, "enable") == "no") network.others.emplace_back("<dns enable='no'/>: weft answers names");
+    if (attribute(dns, "enable") == "no") network.others.emplace_back("<dns enable='no'/>: weft answers names");
     for (const auto& forwarder : dns.children("forwarder")) {
-        const auto address = optional(form::ip(text_of(forwarder, "addr")));
+        const auto address = optional(form::ip(attribute(forwarder, "addr")));
         if (address && !forwarder.attribute("domain"))
             network.forwarders.push_back(*address);
         else
-            network.others.push_back(fmt::format("the DNS <forwarder> of domain '{}'", text_of(forwarder, "domain")));
+            network.others.push_back(fmt::format("the DNS <forwarder> of domain '{}'", attribute(forwarder, "domain")));
     }
     for (const auto& host : dns.children("host")) {
-        const auto ip = Ip::parse(text_of(host, "ip"));
+        const auto ip = Ip::parse(attribute(host, "ip"));
         std::vector<std::string> names;
         for (const auto& name : host.children("hostname"))
             names.emplace_back(name.text().get());
         if (ip)
             network.dns_hosts.push_back({*ip, std::move(names)});
         else
-            network.others.push_back(fmt::format("the DNS <host> '{}'", text_of(host, "ip")));
+            network.others.push_back(fmt::format("the DNS <host> '{}'", attribute(host, "ip")));
     }
     for (const auto& record : dns.children("txt"))
-        network.others.push_back(fmt::format("the DNS TXT record '{}'", text_of(record, "name")));
+        network.others.push_back(fmt::format("the DNS TXT record '{}'", attribute(record, "name")));
     for (const auto& record : dns.children("srv"))
-        network.others.push_back(fmt::format("the DNS SRV record '{}'", text_of(record, "service")));
+        network.others.push_back(fmt::format("the DNS SRV record '{}'", attribute(record, "service")));
 }
 
 void read_forward(const pugi::xml_node& forward, LibvirtNetwork& network) {
     if (!forward) return;
-    // libvirt's default.
-    network.mode = forward.attribute("mode") ? text_of(forward, "mode") : "nat";
-    network.device = text_of(forward, "dev");
+    network.device = attribute(forward, "dev");
     const auto nat = forward.child("nat");
     const auto address = nat.child("address");
-    const auto first = optional(form::ipv4(text_of(address, "start")));
-    const auto last = optional(form::ipv4(text_of(address, "end")));
+    const auto first = optional(form::ipv4(attribute(address, "start")));
+    const auto last = optional(form::ipv4(attribute(address, "end")));
     if (first && last && *first <= *last)
         network.nat_addresses = topology::AddressRange{*first, *last};
     else if (address)
         network.others.emplace_back("the <address> of <nat>");
     if (nat.child("port")) network.others.emplace_back("the <port> range of <nat>");
-    if (text_of(nat, "ipv6") == "yes") network.others.emplace_back("<nat ipv6='yes'>: weft routes IPv6 untranslated");
+    if (attribute(nat, "ipv6") == "yes") network.others.emplace_back("<nat ipv6='yes'>: weft routes IPv6 untranslated");
 }
 
 void read_routes(const pugi::xml_node& node, LibvirtNetwork& network) {
     for (const auto& route : node.children("route")) {
-        const auto address = Ip::parse(text_of(route, "address"));
+        const auto address = Ip::parse(attribute(route, "address"));
         const auto length = address ? prefix_length(route, *address) : std::nullopt;
-        const auto via = optional(form::ip(text_of(route, "gateway")));
+        const auto via = optional(form::ip(attribute(route, "gateway")));
         if (length && via && via->is_v6() == address->is_v6())
             network.routes.push_back({{Prefix{*address, *length}.network(), *length}, *via});
         else
-            network.others.push_back(fmt::format("the <route> to '{}'", text_of(route, "address")));
+            network.others.push_back(fmt::format("the <route> to '{}'", attribute(route, "address")));
     }
 }
 
-LibvirtNic read_nic(const pugi::xml_node& node) {
-    LibvirtNic nic{.type = text_of(node, "type")};
-    const auto source = node.child("source");
-    for (const auto* attribute : {"network", "bridge", "dev"}) {
-        // A running NIC of type network also names the network's bridge.
-        if (nic.source.empty()) nic.source = text_of(source, attribute);
-    }
-    if (nic.type == "bridge") nic.source = text_of(source, "bridge");
-    nic.portgroup = text_of(source, "portgroup");
-    nic.mac = optional(form::mac(text_of(node.child("mac"), "address")));
-    nic.openvswitch = text_of(node.child("virtualport"), "type") == "openvswitch";
+LibvirtNic read_nic(const pugi::xml_node& node, virt::Nic plug) {
+    LibvirtNic nic{std::move(plug)};
+    nic.device = attribute(node.child("source"), "dev");
     nic.vlan = read_vlan(node.child("vlan"));
     nic.bandwidth = read_bandwidth(node.child("bandwidth"));
-    nic.filter = text_of(node.child("filterref"), "filter");
-    if (text_of(node.child("port"), "isolated") == "yes")
+    nic.filter = attribute(node.child("filterref"), "filter");
+    if (attribute(node.child("port"), "isolated") == "yes")
         nic.others.emplace_back("<port isolated='yes'/>: security groups keep ports from each other");
-    if (text_of(node.child("link"), "state") == "down") nic.others.emplace_back("<link state='down'/>");
+    if (attribute(node.child("link"), "state") == "down") nic.others.emplace_back("<link state='down'/>");
     if (node.child("mtu")) nic.others.emplace_back("<mtu>: the network has one");
     return nic;
 }
@@ -197,17 +184,14 @@ LibvirtNic read_nic(const pugi::xml_node& node) {
 
 std::optional<LibvirtNetwork> read_libvirt_network(const NetworkText& text) {
     pugi::xml_document document;
-    if (!document.load_buffer(text.xml.data(), text.xml.size())) return std::nullopt;
-    const auto node = document.child("network");
-    LibvirtNetwork network{.name = node.child("name").text().get()};
+    if (!virt::load(document, text.xml, "network")) return std::nullopt;
+    const auto node = document.document_element();
+    LibvirtNetwork network{virt::definition_of(node)};
     if (network.name.empty()) return std::nullopt;
     network.leases = text.leases;
     read_forward(node.child("forward"), network);
-    const auto bridge = node.child("bridge");
-    network.bridge = text_of(bridge, "name");
-    network.openvswitch = text_of(node.child("virtualport"), "type") == "openvswitch";
-    network.domain = text_of(node.child("domain"), "name");
-    if (text_of(node.child("domain"), "localOnly") == "yes")
+    network.domain = attribute(node.child("domain"), "name");
+    if (attribute(node.child("domain"), "localOnly") == "yes")
         network.others.emplace_back(
             "localOnly='yes': resolvers are asked for names of the domain that weft does not know");
     for (const auto& ip : node.children("ip")) {
@@ -217,11 +201,11 @@ std::optional<LibvirtNetwork> read_libvirt_network(const NetworkText& text) {
     read_routes(node, network);
     network.vlan = read_vlan(node.child("vlan"));
     for (const auto& group : node.children("portgroup"))
-        network.portgroups.push_back({text_of(group, "name"), text_of(group, "default") == "yes",
-                                      read_vlan(group.child("vlan")), read_bandwidth(group.child("bandwidth"))});
-    network.mtu = number<std::uint32_t>(text_of(node.child("mtu"), "size"));
+        network.limits.try_emplace(attribute(group, "name"),
+                                   Limits{read_vlan(group.child("vlan")), read_bandwidth(group.child("bandwidth"))});
+    network.mtu = number<std::uint32_t>(attribute(node.child("mtu"), "size"));
     if (node.child("bandwidth")) network.others.emplace_back("<bandwidth> of the whole network: [[qos]] is of ports");
-    if (text_of(node.child("port"), "isolated") == "yes")
+    if (attribute(node.child("port"), "isolated") == "yes")
         network.others.emplace_back("<port isolated='yes'/>: security groups keep ports from each other");
     if (node.child("dnsmasq:options")) network.others.emplace_back("<dnsmasq:options>");
     return network;
@@ -229,12 +213,12 @@ std::optional<LibvirtNetwork> read_libvirt_network(const NetworkText& text) {
 
 std::optional<LibvirtDomain> read_libvirt_domain(const std::string& xml) {
     pugi::xml_document document;
-    if (!document.load_buffer(xml.data(), xml.size())) return std::nullopt;
-    const auto node = document.child("domain");
-    LibvirtDomain domain{.name = node.child("name").text().get()};
+    if (!virt::load(document, xml, "domain")) return std::nullopt;
+    const auto node = document.document_element();
+    LibvirtDomain domain{.name = node.child_value("name")};
     if (domain.name.empty()) return std::nullopt;
     for (const auto& interface : node.child("devices").children("interface"))
-        domain.nics.push_back(read_nic(interface));
+        if (auto nic = virt::nic_of(interface)) domain.nics.push_back(read_nic(interface, std::move(*nic)));
     return domain;
 }
 

@@ -14,7 +14,7 @@ ALLOWED = {
     "fabric": {"base", "topology", "openflow", "ovsdb", "pipeline", "nat"},
     "virt": {"base", "topology"},
     "controller": {"base", "topology", "openflow", "ovsdb", "pipeline", "nat", "fabric", "virt"},
-    "cli": {"base", "topology"},
+    "cli": {"base", "topology", "virt"},
     "lab": {"base", "topology"},
 }
 CODEC = re.compile(r"openflow/(codec\w*\.cpp|libopenvswitch\.hpp)")

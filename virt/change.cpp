@@ -13,12 +13,6 @@ Result<NetworkHandle> network_called(virConnectPtr connection, const std::string
     return network;
 }
 
-Result<DomainHandle> domain_called(virConnectPtr connection, const std::string& name) {
-    DomainHandle domain(virDomainLookupByName(connection, name.c_str()));
-    if (!domain) return std::unexpected(call_error(connection, fmt::format("find domain {}", name)));
-    return domain;
-}
-
 Error not_ours(const std::string& name) {
     return {ErrorKind::refused,
             fmt::format("the libvirt network {0} is not weft's: rename it, or remove it by `virsh net-destroy {0}` and "
@@ -112,60 +106,11 @@ Result<std::string> remove_network(virConnectPtr connection, const std::string& 
     return {};
 }
 
-Result<std::string> attach_interface(virConnectPtr connection, const std::string& domain, const std::string& xml) {
-    const auto mac = mac_of_interface(xml);
-    if (!mac) return std::unexpected(mac.error());
-    auto found = domain_called(connection, domain);
-    if (!found) return std::unexpected(found.error());
-    unsigned flags = 0;
-    if (virDomainIsActive(found->get()) == 1) flags |= VIR_DOMAIN_AFFECT_LIVE;
-    if (virDomainIsPersistent(found->get()) == 1) flags |= VIR_DOMAIN_AFFECT_CONFIG;
-    if (virDomainAttachDeviceFlags(found->get(), xml.c_str(), flags) != 0)
-        return std::unexpected(
-            call_error(connection, fmt::format("attach interface {} to domain {}", mac->to_string(), domain)));
-    return {};
-}
-
-Result<std::string> detach_interface(virConnectPtr connection, const std::string& domain, const Mac& mac) {
-    auto found = domain_called(connection, domain);
-    if (!found) return std::unexpected(found.error());
-    bool had = false;
-    const auto detach = [&](unsigned xml_flags, unsigned flags) -> Result<void> {
-        const auto xml = taken(virDomainGetXMLDesc(found->get(), xml_flags));
-        if (xml.empty()) return std::unexpected(call_error(connection, fmt::format("read domain {}", domain)));
-        // Each of the two has an element of its own: addresses and aliases differ.
-        const auto element = interface_element(xml, mac);
-        if (!element) return {};
-        had = true;
-        if (virDomainDetachDeviceFlags(found->get(), element->c_str(), flags) != 0)
-            return std::unexpected(
-                call_error(connection, fmt::format("detach interface {} from domain {}", mac.to_string(), domain)));
-        return {};
-    };
-    if (virDomainIsPersistent(found->get()) == 1)
-        if (auto done = detach(VIR_DOMAIN_XML_INACTIVE, VIR_DOMAIN_AFFECT_CONFIG); !done)
-            return std::unexpected(done.error());
-    if (virDomainIsActive(found->get()) == 1)
-        if (auto done = detach(0, VIR_DOMAIN_AFFECT_LIVE); !done) return std::unexpected(done.error());
-    if (!had)
-        return fail(ErrorKind::refused,
-                    fmt::format("domain {} has no interface with the MAC address {}", domain, mac.to_string()));
-    return {};
-}
-
 Result<std::string> network_xml(virConnectPtr connection, const std::string& name) {
     auto network = network_called(connection, name);
     if (!network) return std::unexpected(network.error());
     auto xml = taken(virNetworkGetXMLDesc(network->get(), 0));
     if (xml.empty()) return std::unexpected(call_error(connection, fmt::format("read network {}", name)));
-    return xml;
-}
-
-Result<std::string> domain_xml(virConnectPtr connection, const std::string& name) {
-    auto domain = domain_called(connection, name);
-    if (!domain) return std::unexpected(domain.error());
-    auto xml = taken(virDomainGetXMLDesc(domain->get(), 0));
-    if (xml.empty()) return std::unexpected(call_error(connection, fmt::format("read domain {}", name)));
     return xml;
 }
 

@@ -13,12 +13,13 @@
 namespace weft::virt {
 
 /// One <interface> of a domain. A text is empty where the XML does not say it. In a running domain's XML libvirt
-/// writes what it made of a network: `bridge`, `virtualport`, `interface_id` and `profile_id` are then what OVS got.
+/// writes what it made of a network: `type` is "bridge", and `bridge`, `virtualport`, `interface_id` and `profile_id`
+/// are what OVS got.
 struct Nic {
     Mac mac;
     std::string type;         ///< "network", "bridge", "direct", "user", …: whatever libvirt knows
-    std::string network;      ///< type network: the libvirt network
-    std::string portgroup;    ///< type network: its portgroup as written; empty: the network's default one
+    std::string network;      ///< the libvirt network; empty: it is on none
+    std::string portgroup;    ///< the network's portgroup as written; empty: the default one
     std::string bridge;       ///< the bridge it is plugged into, or is to be
     std::string virtualport;  ///< "openvswitch", …
     std::string interface_id; ///< a UUID: external_ids:iface-id of the OVS interface
@@ -33,16 +34,22 @@ struct Nic {
 /// one. Error: not a domain's XML (protocol).
 Result<std::vector<Nic>> parse_nics(std::string_view domain_xml);
 
-/// The <interface> with this MAC as XML, as virDomainDetachDevice wants it: all of it, for libvirt compares more than
-/// the MAC. Error: not a domain's XML (protocol); no interface with that MAC (refused).
+/// The <interface> with this MAC as XML. Error: not a domain's XML (protocol); no interface with that MAC (refused).
 Result<std::string> interface_element(std::string_view domain_xml, const Mac& mac);
+
+/// An <interface> of a configuration (libvirt's XML of the flags INACTIVE or MIGRATABLE), given to another network:
+/// what the guest sees of it stays (MAC and PCI address, model, driver, boot order, link state, …), what was between it
+/// and the old source goes (tap, virtualport, VLAN, bandwidth, filter, MTU, …). `portgroup` empty: the network's
+/// default. Error: not one interface (invalid); a device of the host, which no network takes (refused).
+Result<std::string> moved_interface(std::string_view interface_xml, const std::string& network,
+                                    const std::string& portgroup);
 
 /// A new virtio interface on a libvirt network, for virDomainAttachDevice. `portgroup` empty: the network's default.
 /// The MAC is weft's choice, so that the running domain and its configuration get the same one.
 /// Any bytes in the names are escaped; libvirt refuses those it does not like.
 std::string render_interface(const std::string& network, const std::string& portgroup, const Mac& mac);
 
-/// The MAC of an <interface> that stands alone. Error: not one, or without a valid MAC (invalid).
-Result<Mac> mac_of_interface(std::string_view interface_xml);
+/// An <interface> that stands alone. Error: not one, or without a valid MAC (invalid).
+Result<Nic> parse_interface(std::string_view interface_xml);
 
 } // namespace weft::virt

@@ -1,8 +1,9 @@
-// libvirt's C API with owners: handles that free themselves, and errors as sentences. Internal to virt/*.cpp, the only
-// code that sees <libvirt/libvirt.h>.
+// libvirt's C API with owners: handles that free themselves, and errors as sentences. For virt/*.cpp and `weftctl
+// import`, the only code that sees <libvirt/libvirt.h>.
 #pragma once
 #include "base/result.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -27,6 +28,17 @@ using NetworkHandle = std::unique_ptr<virNetwork, Freed<virNetworkFree>>;
 inline std::string taken(char* text) {
     const std::unique_ptr<char, Freed<std::free>> owner(text);
     return text ? std::string(text) : std::string();
+}
+
+/// The list of handles that virConnectListAll… and their like allocate; none where `count` is an error (negative).
+template <class Owner, class Handle>
+std::vector<Owner> owned(Handle** handles, int count) {
+    std::vector<Owner> owners;
+    owners.reserve(static_cast<std::size_t>(std::max(count, 0)));
+    for (int i = 0; i < count; ++i)
+        owners.emplace_back(handles[i]);
+    std::free(static_cast<void*>(handles));
+    return owners;
 }
 
 /// libvirt's last error on this thread.

@@ -8,7 +8,6 @@
 namespace weft::virt {
 namespace {
 
-constexpr const char* kOpenVSwitch = "openvswitch";
 constexpr std::size_t kHashDigits = 16;
 
 /// The namespace that `prefix` stands for at `node` (empty: the default one); empty if none is declared.
@@ -104,11 +103,7 @@ std::string render_portgroup(const std::string& name, const Portgroup& portgroup
     return text_of(document.document_element());
 }
 
-Result<NetworkDefinition> parse_network(std::string_view network_xml) {
-    pugi::xml_document document;
-    if (!load(document, network_xml, "network"))
-        return fail(ErrorKind::protocol, "libvirt described a network in what is no network's XML");
-    const auto network = document.document_element();
+NetworkDefinition definition_of(const pugi::xml_node& network) {
     NetworkDefinition definition;
     definition.name = network.child_value("name");
     definition.uuid = network.child_value("uuid");
@@ -127,6 +122,13 @@ Result<NetworkDefinition> parse_network(std::string_view network_xml) {
                                                     restricts(element)});
     }
     return definition;
+}
+
+Result<NetworkDefinition> parse_network(std::string_view network_xml) {
+    pugi::xml_document document;
+    if (!load(document, network_xml, "network"))
+        return fail(ErrorKind::protocol, "libvirt described a network in what is no network's XML");
+    return definition_of(document.document_element());
 }
 
 bool same(const NetworkDefinition& have, const NetworkDefinition& wanted) {

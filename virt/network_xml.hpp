@@ -19,6 +19,9 @@ namespace weft::virt {
 /// only networks that carry it are changed or removed.
 inline constexpr const char* kMarkNamespace = "https://weft/libvirt/network/1";
 
+/// The type of a <virtualport> on Open vSwitch.
+inline constexpr const char* kOpenVSwitch = "openvswitch";
+
 /// What libvirt carries of a profile id: LIBVIRT's VIR_NETDEV port profiles hold 40 bytes with the final NUL.
 inline constexpr std::size_t kLongestProfileId = 39;
 

@@ -1,22 +1,10 @@
 #include "virt/read.hpp"
 
 #include <array>
-#include <cstdlib>
 #include <fmt/format.h>
 
 namespace weft::virt {
 namespace {
-
-/// The array of handles that virConnectListAll… allocates.
-template <class Owner, class Handle>
-std::vector<Owner> owned(Handle** handles, int count) {
-    std::vector<Owner> owners;
-    owners.reserve(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i)
-        owners.emplace_back(handles[i]);
-    std::free(static_cast<void*>(handles));
-    return owners;
-}
 
 /// A paused domain in a migration is either end of it. The source knows how its migration is going; the destination
 /// refuses to say.

@@ -1,8 +1,10 @@
 #include "virt/watch.hpp"
 
 #include "virt/change.hpp"
+#include "virt/plug.hpp"
 #include "virt/worker.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
@@ -54,6 +56,8 @@ struct Watch::Take {
     }
     void operator()(Told& told) const {
         watch.snapshot_ = std::move(told);
+        for (auto& waiting : watch.told_)
+            waiting.raise();
         const auto observer = watch.observer_; // which may stop the watch
         observer(watch.snapshot_);
     }
@@ -92,6 +96,8 @@ void Watch::stop() {
     changed_ = {};
     for (const auto& [job, reply] : replies_)
         reply->signal.raise();
+    for (auto& waiting : told_)
+        waiting.raise();
 }
 
 bool Watch::all_ended(Milliseconds limit) {
@@ -143,10 +149,59 @@ Task<Result<>> Watch::attach_interface(const std::string& domain, std::string xm
                   domain, {}));
 }
 
-Task<Result<>> Watch::detach_interface(const std::string& domain, Mac mac) {
-    return without_text(
-        carry_out([domain, mac](virConnectPtr connection) { return virt::detach_interface(connection, domain, mac); },
-                  domain, {}));
+Task<Result<>> Watch::detach_interface(const std::string& domain, Mac mac, Milliseconds limit) {
+    return take_away(
+        domain, mac, limit, [](virConnectPtr) { return Result<std::string>(); },
+        [domain, mac](virConnectPtr connection, const std::string& was) {
+            return forget_interface(connection, domain, mac, was);
+        });
+}
+
+Task<Result<>> Watch::move_interface(const std::string& domain, Mac mac, const std::string& network,
+                                     const std::string& portgroup, Milliseconds limit) {
+    return take_away(
+        domain, mac, limit,
+        [=](virConnectPtr connection) { return check_move(connection, domain, mac, network, portgroup); },
+        [=](virConnectPtr connection, const std::string& was) {
+            return replug_interface(connection, domain, mac, was, network, portgroup);
+        });
+}
+
+template <class Check, class Finish>
+Task<Result<>> Watch::take_away(std::string domain, Mac mac, Milliseconds limit, Check check, Finish finish) {
+    const auto self = shared_from_this();
+    auto unplugged = co_await carry_out(
+        [domain, mac, check = std::move(check)](virConnectPtr connection) {
+            auto ready = check(connection);
+            return ready ? unplug_interface(connection, domain, mac) : ready;
+        },
+        domain, {});
+    if (!unplugged) co_return std::unexpected(std::move(unplugged.error()));
+    if (!unplugged->empty()) co_await until_gone(domain, mac, limit);
+    // It looks for itself what came of the wait: a snapshot may be late.
+    auto done = co_await carry_out([finish = std::move(finish), was = std::move(*unplugged)](
+                                       virConnectPtr connection) { return finish(connection, was); },
+                                   domain, {});
+    if (done) co_return Result<>{};
+    if (done.error().kind == ErrorKind::io)
+        done.error().text +=
+            fmt::format("; by then guest {} had been asked to let go of its interface {}: once libvirt "
+                        "answers again, the same once more does the rest",
+                        domain, mac.to_string());
+    co_return std::unexpected(std::move(done.error()));
+}
+
+Task<> Watch::until_gone(const std::string& domain, const Mac& mac, Milliseconds limit) {
+    const auto plugged = [&] {
+        const auto found = snapshot_->domains.find(domain);
+        if (found == snapshot_->domains.end() || found->second.state == DomainState::off) return false;
+        return std::ranges::any_of(found->second.nics, [&](const Nic& nic) { return nic.mac == mac; });
+    };
+    const auto until = SteadyClock::now() + limit;
+    const auto told = told_.emplace(told_.end(), io_.get_executor());
+    while (!stopped_ && plugged() && co_await told->wait(until - SteadyClock::now())) {
+    }
+    told_.erase(told);
 }
 
 Task<Result<std::string>> Watch::network_xml(std::string name) {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,6 +37,9 @@ struct WatchOptions {
     /// How long a job may take, from its call on.
     Milliseconds job_limit{60'000};
 };
+
+/// How long a guest is waited for to let go of a device: an idle system takes a second or two.
+inline constexpr Milliseconds kLetGo{15'000};
 
 class Watch : public std::enable_shared_from_this<Watch> {
   public:
@@ -67,10 +71,10 @@ class Watch : public std::enable_shared_from_this<Watch> {
     /// The last one observed; null before the first.
     const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
-    // Jobs. They are carried out one after the other, in the order of their calls. Errors: `io` not connected, the
-    // connection ended, or stopped; `timeout` after job_limit, the text says whether it may still be done; `refused`
-    // libvirt's own words, or something of somebody else's is in the way; `invalid` the XML is not what it must be.
-    // What they changed has been read and told when they return.
+    // Jobs. They are carried out one after the other, in the order of their calls; while one waits for a guest, others
+    // have their turn. Errors: `io` not connected, the connection ended, or stopped; `timeout` after job_limit, the
+    // text says whether it may still be done; `refused` libvirt's own words, or something of somebody else's is in the
+    // way; `invalid` the XML is not what it must be. What they changed has been read and told when they return.
 
     /// Makes a network of weft's (`render` of a NetworkDefinition, with the mark) be defined, active and started with
     /// the host. One of that name that is weft's is changed: its portgroups at once, its bridge from its next start on
@@ -78,11 +82,20 @@ class Watch : public std::enable_shared_from_this<Watch> {
     Task<Result<>> define_network(std::string xml);
     /// Stops and undefines a network of weft's; plugged NICs stay plugged. No such network is a success.
     Task<Result<>> remove_network(const std::string& name);
-    /// Adds an interface (`render_interface`) to a domain: running, and in its configuration if it has one.
+    // The interfaces of a domain change as a whole: where it runs and in its configuration, as far as it has each, or
+    // nowhere. What was done is undone when a step fails, and the error says so where that fails too. Only the end of
+    // the connection (`io`) leaves things half done: the same job, called again, does the rest.
+
+    /// Adds an interface (`render_interface`). One with this MAC address is there already: `refused`.
     Task<Result<>> attach_interface(const std::string& domain, std::string xml);
-    /// Takes the interface with this MAC from the configuration and the running domain. The guest lets go of a running
-    /// one when it likes: it is gone when the snapshot says so.
-    Task<Result<>> detach_interface(const std::string& domain, Mac mac);
+    /// Takes away the interface with this MAC address. A running guest lets go of it when it likes, which is waited
+    /// for; after `limit` it is `timeout`, and all is as it was (but the guest may still let go of it later on).
+    Task<Result<>> detach_interface(const std::string& domain, Mac mac, Milliseconds limit = kLetGo);
+    /// Plugs the interface with this MAC address into another libvirt network; `portgroup` empty: the network's
+    /// default. The guest sees its device go and one come that is the same to it (MAC and PCI address, model, boot
+    /// order); `limit` as above. It is on that network already: `refused`.
+    Task<Result<>> move_interface(const std::string& domain, Mac mac, const std::string& network,
+                                  const std::string& portgroup, Milliseconds limit = kLetGo);
     /// XML as libvirt has it now, with all that Snapshot leaves out.
     Task<Result<std::string>> network_xml(std::string name);
     Task<Result<std::string>> domain_xml(std::string name);
@@ -96,6 +109,11 @@ class Watch : public std::enable_shared_from_this<Watch> {
     struct Take;
     template <class Act>
     Task<Result<std::string>> carry_out(Act act, std::string domain, std::string network);
+    /// Checks, asks the guest to let go of the interface, waits for that, and does what is to be done then.
+    template <class Check, class Finish>
+    Task<Result<>> take_away(std::string domain, Mac mac, Milliseconds limit, Check check, Finish finish);
+    /// Until the domain does not run with this interface any more, or for `limit`, or until stopped.
+    Task<> until_gone(const std::string& domain, const Mac& mac, Milliseconds limit);
     void enter(Phase phase, std::string reason);
 
     asio::io_context& io_;
@@ -109,6 +127,7 @@ class Watch : public std::enable_shared_from_this<Watch> {
     std::uint64_t next_job_ = 1;
     bool stopped_ = false;
     std::shared_ptr<const Snapshot> snapshot_;
+    std::list<Signal> told_; ///< raised with every snapshot
     Phase phase_ = Phase::connecting;
     std::string reason_;
 };

@@ -1,7 +1,11 @@
-// pugixml for this room's two translators: how text becomes a document and a node becomes text. Internal to virt/*.cpp.
+// pugixml for those who read libvirt's XML: how text becomes a document, a node text, and the elements Nic and
+// NetworkDefinition. For the translators of this room, and for `weftctl import`, which reads more of the same elements.
 #pragma once
-#include <pugixml.hpp>
+#include "virt/domain_xml.hpp"
+#include "virt/network_xml.hpp"
 
+#include <optional>
+#include <pugixml.hpp>
 #include <string>
 #include <string_view>
 
@@ -29,5 +33,11 @@ inline std::string text_of(const pugi::xml_node& node) {
     node.print(writer, "  ", pugi::format_indent, pugi::encoding_utf8);
     return std::move(writer.text);
 }
+
+/// The <interface>; nullopt if it has no MAC address, which libvirt gives every one.
+std::optional<Nic> nic_of(const pugi::xml_node& interface);
+
+/// The <network>, whatever it lacks.
+NetworkDefinition definition_of(const pugi::xml_node& network);
 
 } // namespace weft::virt

@@ -116,6 +116,9 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(complete("weftctl completion b"), "bash\n");
     EXPECT_EQ(complete("weftctl import l"), "libvirt\n");
     EXPECT_EQ(complete("weftctl import libvirt --u"), "--uri\n");
+    EXPECT_EQ(complete("weftctl mig"), "migrate\n");
+    EXPECT_EQ(complete("weftctl attach web1 private1 --gr"), "--group\n");
+    EXPECT_EQ(complete("weftctl detach web1 private1 --gr"), "\n");
     daemon.file("demo.toml", "");
     EXPECT_THAT(complete("weftctl plan " + daemon.directory().string() + "/de"), HasSubstr("/demo.toml\n"));
 }

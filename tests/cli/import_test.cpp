@@ -228,6 +228,33 @@ TEST(Import, TakesWhatRunsAndAddsWhatIsDefined) {
     EXPECT_THAT(draft.ports[2].comments, ElementsAre(HasSubstr("next start")));
 }
 
+/// libvirt says what became of the NIC of a running VM: it is in the network all the same.
+TEST(Import, KnowsTheNetworkOfARunningVmsBridge) {
+    HostTexts texts{.uri = "qemu:///system", .name = "kvm1"};
+    texts.networks = {{"<network><name>office</name><forward mode='bridge'/><bridge name='br0'/></network>", {}}};
+    const auto domain = [](const std::string& nic) {
+        return "<domain><name>vm</name><devices>" + nic +
+               "<mac address='52:54:00:00:00:01'/></interface></devices></domain>";
+    };
+    texts.domains = {{domain("<interface type='bridge'><source network='office' portid='1' bridge='br0'/>"),
+                      domain("<interface type='network'><source network='office'/>")}};
+    const auto draft = import_host(texts);
+    ASSERT_EQ(draft.ports.size(), 1U);
+    EXPECT_EQ(draft.ports[0].object.network, "office");
+    EXPECT_THAT(draft.ports[0].comments, ElementsAre());
+}
+
+TEST(Import, LeavesAloneWhatIsWeftsAlready) {
+    HostTexts texts{.uri = "qemu:///system", .name = "kvm1"};
+    texts.networks = {{virt::render(virt::wanted_network("private1", "br-int", {{"web", true}})), {}}};
+    texts.domains = {{"", "<domain><name>vm</name><devices><interface type='network'><mac address='52:54:00:00:00:01'/>"
+                          "<source network='private1'/></interface></devices></domain>"}};
+    const auto draft = import_host(texts);
+    EXPECT_TRUE(draft.networks.empty());
+    EXPECT_TRUE(draft.ports.empty());
+    EXPECT_THAT(draft.lost, ElementsAre(HasSubstr("on a network of weft's already")));
+}
+
 TEST(Import, LeavesOutTheSecondOfAMac) {
     auto texts = default_and_nic("");
     auto clone = texts.domains[0];

@@ -21,7 +21,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const auto& nic : *nics) {
             const auto element = interface_element(text, nic.mac);
             if (!element) wrong("a NIC has no element");
-            if (weft::virt::mac_of_interface(*element) != nic.mac) wrong("an element has another MAC");
+            const auto alone = parse_interface(*element);
+            if (!alone || alone->mac != nic.mac) wrong("an element has another MAC");
+            const auto moved = moved_interface(*element, "private1", "web");
+            if (!moved) {
+                if (alone->type != "hostdev") wrong("a NIC cannot be moved");
+            } else if (moved_interface(*moved, "private1", "web") != moved) {
+                wrong("a NIC can be moved twice");
+            }
         }
     }
     if (const auto network = parse_network(text)) {

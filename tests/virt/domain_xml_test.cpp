@@ -1,6 +1,7 @@
 #include "virt/domain_xml.hpp"
 
 #include "tests/virt/texts.hpp"
+#include "virt/xml.hpp"
 
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
@@ -17,7 +18,7 @@ TEST(DomainXml, NicsOfARunningDomain) {
     ASSERT_TRUE(nics);
     ASSERT_EQ(nics->size(), 3U); // the one without a MAC and the one in somebody's metadata are none
     EXPECT_EQ(nics->at(0), (Nic{.mac = mac("52:54:00:00:01:10"),
-                                .type = "network",
+                                .type = "bridge",
                                 .network = "private1",
                                 .portgroup = "web",
                                 .bridge = "br-int",
@@ -59,11 +60,52 @@ TEST(DomainXml, TheElementOfOneMac) {
     ASSERT_TRUE(element);
     EXPECT_THAT(*element, testing::StartsWith("<interface type=\"bridge\">"));
     EXPECT_THAT(*element, testing::HasSubstr("<alias name=\"net1\" />"));
-    EXPECT_EQ(mac_of_interface(*element), mac("52:54:00:00:01:11"));
+    EXPECT_EQ(parse_interface(*element)->mac, mac("52:54:00:00:01:11"));
     const auto none = interface_element(kRunningDomain, mac("52:54:00:00:01:99"));
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error(),
               (Error{ErrorKind::refused, "the domain has no interface with the MAC address 52:54:00:00:01:99"}));
+}
+
+TEST(DomainXml, WhatTheGuestSeesMovesToAnotherNetwork) {
+    const auto moved = moved_interface(R"(<interface type='bridge' trustGuestRxFilters='yes'>
+      <mac address='52:54:00:00:01:11'/>
+      <source bridge='br0'/>
+      <vlan><tag id='42'/></vlan>
+      <virtualport type='openvswitch'><parameters interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport>
+      <bandwidth><inbound average='1000'/></bandwidth>
+      <target dev='web1-0'/>
+      <model type='e1000e'/>
+      <driver queues='4'/>
+      <filterref filter='clean-traffic'/>
+      <link state='down'/>
+      <mtu size='9000'/>
+      <boot order='1'/>
+      <alias name='ua-first'/>
+      <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+    </interface>)",
+                                       "private1", "web");
+    pugi::xml_document wanted;
+    ASSERT_TRUE(wanted.load_string(R"(<interface trustGuestRxFilters='yes' type='network'>
+      <mac address='52:54:00:00:01:11'/>
+      <model type='e1000e'/>
+      <driver queues='4'/>
+      <link state='down'/>
+      <boot order='1'/>
+      <alias name='ua-first'/>
+      <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+      <source network='private1' portgroup='web'/>
+    </interface>)"));
+    EXPECT_EQ(moved, text_of(wanted.document_element()));
+    EXPECT_EQ(moved_interface(moved.value(), "private1", "web"), moved); // it is there already
+    EXPECT_EQ(parse_interface(moved_interface(*moved, "private2", "").value())->network, "private2");
+    EXPECT_EQ(parse_interface(moved_interface(*moved, "private2", "").value())->portgroup, "");
+}
+
+TEST(DomainXml, ADeviceOfTheHostMovesNowhere) {
+    const auto moved = moved_interface("<interface type='hostdev'/>", "private1", "");
+    EXPECT_EQ(moved.error().kind, ErrorKind::refused);
+    EXPECT_EQ(moved_interface("<domain/>", "private1", "").error().kind, ErrorKind::invalid);
 }
 
 TEST(DomainXml, ANewInterfaceIsReadAsMeant) {
@@ -74,8 +116,8 @@ TEST(DomainXml, ANewInterfaceIsReadAsMeant) {
     EXPECT_EQ(nics->front().network, "private1");
     EXPECT_EQ(nics->front().portgroup, "w'e\"b<&");
     EXPECT_THAT(render_interface("a", "", mac("52:54:00:00:00:01")), testing::Not(testing::HasSubstr("portgroup")));
-    EXPECT_EQ(mac_of_interface("<interface/>").error().kind, ErrorKind::invalid);
-    EXPECT_EQ(mac_of_interface("<domain/>").error().kind, ErrorKind::invalid);
+    EXPECT_EQ(parse_interface("<interface/>").error().kind, ErrorKind::invalid);
+    EXPECT_EQ(parse_interface("<domain/>").error().kind, ErrorKind::invalid);
 }
 
 /// Everything in a Nic is text that stands in the XML, so it comes back whatever it is.

@@ -13,7 +13,7 @@ inline constexpr std::string_view kRunningDomain = R"(<domain type='kvm' id='7'>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <disk type='file' device='disk'><target dev='vda' bus='virtio'/><alias name='virtio-disk0'/></disk>
-    <interface type='network'>
+    <interface type='bridge'>
       <mac address='52:54:00:00:01:10'/>
       <source network='private1' portgroup='web' portid='7d0a-1' bridge='br-int'/>
       <virtualport type='openvswitch'>
