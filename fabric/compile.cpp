@@ -72,9 +72,9 @@ void compile_network(Emit& emit, const NetworkView& network) {
 }
 
 void compile_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {
+    classify_attachment(emit, network, attachment);
     // A local network's ports on other hosts might as well be another network's.
     if (network.kind == topology::NetworkKind::local && !is_local(emit, attachment)) return;
-    classify_attachment(emit, network, attachment);
     guard_attachment(emit, network, attachment);
     respond_attachment(emit, network, attachment);
     groups_attachment(emit, attachment);

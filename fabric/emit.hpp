@@ -43,6 +43,12 @@ inline bool is_plugged(const Emit& emit, const Attachment& attachment) {
     return attachment.binding.host == emit.host.name && attachment.binding.ofport != 0;
 }
 
+/// Its VM is migrating to this host: its interface is there, its guest still speaks elsewhere.
+inline bool is_arriving(const Emit& emit, const Attachment& attachment) {
+    const auto& arriving = attachment.binding.arriving;
+    return arriving && arriving->host == emit.host.name && arriving->ofport != 0;
+}
+
 inline bool is_local(const Emit& emit, const Attachment& attachment) {
     return attachment.binding.host == emit.host.name;
 }

@@ -107,6 +107,8 @@ Observation observe(const ovsdb::Replica& replica, const topology::Host& host) {
         claim.attached_mac = Mac::parse(value_of(interface->external_ids, "attached-mac"));
         claim.ofport = ofport_of(*interface);
         claim.error = interface->error.value_or("");
+        claim.vm_id = value_of(interface->external_ids, "vm-id");
+        claim.profile = value_of(interface->external_ids, "port-profile");
         if (!claim.iface_id.empty() || claim.attached_mac) seen.claims.push_back(std::move(claim));
     }
     return seen;

@@ -95,8 +95,12 @@ void classify_network(Emit& emit, const NetworkCore& network) {
 }
 
 void classify_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {
-    if (!is_plugged(emit, attachment)) return;
     const auto owner = owner_of(attachment);
+    // The first frame of a guest that migrates here says that it is here.
+    if (attachment.leads && is_arriving(emit, attachment))
+        emit.flow(Stage::classify, kPortMiss, owner, of::Match().in_port(attachment.binding.arriving->ofport),
+                  {punt(Punt::arrived)});
+    if (!is_plugged(emit, attachment)) return;
     const auto ofport = attachment.binding.ofport;
     by_tag(ofport, attachment.vlan, [&](const of::Match& match, bool tagged) {
         auto actions = enter(network, WayIn::local, tagged);

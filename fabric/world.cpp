@@ -155,6 +155,9 @@ Attachment attach(const topology::Port& port, const Membership& membership, bool
     attachment.binding = binding;
     if (const auto facts = inputs.facts.find(binding.host); facts != inputs.facts.end())
         attachment.vtep = facts->second.vtep;
+    if (const auto& arriving = attachment.binding.arriving)
+        if (const auto facts = inputs.facts.find(arriving->host); facts != inputs.facts.end())
+            attachment.arriving_vtep = facts->second.vtep;
     return attachment;
 }
 
@@ -192,6 +195,7 @@ NetworkPtr build_network(const topology::Network& network, const std::vector<Att
         const auto before = previous ? find_or_null(previous->bound, member.port) : AttachmentPtr{};
         view.bound.emplace(member.port, shared_or_new(member, before));
         view.hosts.emplace(member.binding.host, member.vtep);
+        if (member.binding.arriving) view.hosts.emplace(member.binding.arriving->host, member.arriving_vtep);
     }
     return shared_or_new(std::move(view), previous);
 }

@@ -18,11 +18,18 @@
 
 namespace weft::fabric {
 
-/// Where a port is plugged in, decided from claims (fabric/bindings).
-struct Binding {
+/// An interface of a host's bridge.
+struct Plug {
     std::string host;
     std::string interface;
-    std::uint32_t ofport = 0; ///< 1..0xfeff
+    std::uint32_t ofport = 0; ///< 1..0xfeff; 0: not in the datapath
+    bool operator==(const Plug&) const = default;
+};
+
+/// Where a port is plugged in, decided from claims (fabric/bindings).
+struct Binding : Plug {
+    /// Where its VM is migrating to: programmed, but the traffic stays until the guest speaks there.
+    std::optional<Plug> arriving;
     bool operator==(const Binding&) const = default;
 };
 using Bindings = std::map<std::string, Binding>; ///< by port name
@@ -81,8 +88,9 @@ struct Attachment {
     std::optional<std::uint16_t> vlan; ///< tag on the port's side; none: untagged
     bool leads = false;                ///< of a port's attachments, the one that carries the port's own flows
     Binding binding;
-    bool served = false;    ///< leads, and the port is in a network with a service: it needs the port's meter
-    std::optional<Ip> vtep; ///< of the binding's host
+    bool served = false;             ///< leads, and the port is in a network with a service: it needs the port's meter
+    std::optional<Ip> vtep;          ///< of the binding's host
+    std::optional<Ip> arriving_vtep; ///< of the host that it is arriving at
     bool operator==(const Attachment&) const = default;
 };
 using AttachmentPtr = std::shared_ptr<const Attachment>;
@@ -144,7 +152,7 @@ struct NetworkCore {
 struct NetworkView {
     NetworkCore core;
     std::map<std::string, AttachmentPtr> bound;     ///< by port name
-    std::map<std::string, std::optional<Ip>> hosts; ///< hosts with a bound port → their VTEP
+    std::map<std::string, std::optional<Ip>> hosts; ///< hosts with a bound or arriving port → their VTEP
     std::map<Ip, Mac> neighbours;                   ///< of a routed physical network: who is not a port
     bool operator==(const NetworkView& other) const;
 };

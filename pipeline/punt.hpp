@@ -18,6 +18,7 @@ enum class Punt : std::uint8_t {
     solicitation,   ///< a neighbour solicitation that the datapath cannot answer
     snat_exhausted, ///< a sample of what was dropped
     service,        ///< a guest asks for addresses or names: DHCP, DHCPv6, router solicitation, DNS
+    arrived,        ///< the first frame of a guest that migrates to this host
 };
 
 /// Meters of every host, in packets a second.
@@ -46,7 +47,7 @@ inline of::Controller punt(Punt what) {
 inline std::optional<Punt> punt_of(const std::string& userdata) {
     if (userdata.size() != 1) return std::nullopt;
     const auto value = static_cast<std::uint8_t>(userdata[0]);
-    if (value < static_cast<std::uint8_t>(Punt::ttl_expired) || value > static_cast<std::uint8_t>(Punt::service))
+    if (value < static_cast<std::uint8_t>(Punt::ttl_expired) || value > static_cast<std::uint8_t>(Punt::arrived))
         return std::nullopt;
     return static_cast<Punt>(value);
 }

@@ -36,7 +36,7 @@ struct Fixture {
     }
 
     void bind(const std::string& port, const std::string& host, std::uint32_t ofport) {
-        bindings[port] = {host, "tap-" + port, ofport};
+        bindings[port] = {{host, "tap-" + port, ofport}, std::nullopt};
     }
     Inputs inputs() const { return {topology, allocations, bindings, facts, learnt}; }
     WorldPtr world() const { return build(inputs(), nullptr, {.all = true, .networks = {}, .hosts = {}}); }

@@ -10,7 +10,12 @@ namespace weft::fabric {
 namespace {
 
 const std::vector<std::string> kHosts{"kvm1", "kvm2", "kvm3"};
-const std::vector<std::string> kPorts{"a", "b", "c", "t", "o", "r", "f", "p"};
+const std::vector<std::string> kPorts{"a", "b", "c", "t", "o", "r", "f", "p", "web1-1", "web1-2", "db1-1"};
+
+/// One of 0..n-1, each as likely as the other however small the case is.
+int one_of(int n) {
+    return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(0, n));
+}
 
 /// Names of objects that an admin has taken out of the file.
 using Absent = std::set<std::string>;
@@ -59,12 +64,14 @@ Touched edit(Fixture& fixture, const topology::Topology& whole, Absent& absent) 
     fixture.topology = std::make_shared<const topology::Topology>(without(whole, absent));
     fixture.allocations = topology::allocate(*fixture.topology, fixture.allocations, {}).allocations;
     std::erase_if(fixture.bindings, [&](const auto& bound) { return absent.contains(bound.second.host); });
+    for (auto& [_, binding] : fixture.bindings)
+        if (binding.arriving && absent.contains(binding.arriving->host)) binding.arriving.reset();
     return {.all = true, .networks = {}, .hosts = {}};
 }
 
 /// The port's groups become others, and so do two groups' rules; an ACL comes or goes.
 void edit_policy(topology::Topology& topology, topology::Port& port) {
-    const auto maybe = [] { return *rc::gen::inRange(0, 2) == 1; };
+    const auto maybe = [] { return one_of(2) == 1; };
     topology::SecurityRule from_g2;
     from_g2.remote_group = "g2";
     topology::SecurityRule out;
@@ -84,6 +91,62 @@ void edit_policy(topology::Topology& topology, topology::Port& port) {
     if (!acl.empty()) acl.front().protocol = {topology::Protocol::Class::number, 6};
 }
 
+/// A NIC comes or goes, and with it a dynamic port: what it touches is what Intent names.
+Touched plug_or_unplug(Fixture& fixture, std::uint32_t& next_ofport) {
+    Touched touched;
+    const auto name = *rc::gen::element<std::string>("web1-1", "web1-2", "db1-1");
+    auto edited = *fixture.topology;
+    topology::Port port;
+    if (const auto there = edited.ports.find(name); there != edited.ports.end()) {
+        port = there->second;
+        edited.ports.erase(there);
+        fixture.bindings.erase(name);
+    } else {
+        std::vector<std::string> networks;
+        for (const auto& [network, _] : edited.networks)
+            networks.push_back(network);
+        port.name = name;
+        port.network = *rc::gen::elementOf(networks);
+        port.vm = name.substr(0, name.find('-'));
+        port.mac = Mac::from_u64(0x5254'0000'0300 + next_ofport);
+        for (const auto* group : {"g1", "g2"})
+            if (edited.security_groups.contains(group) && one_of(2) == 1) port.security_groups.emplace_back(group);
+        edited.ports.emplace(name, port);
+        if (one_of(2) == 1) // or OVSDB tells of it later
+            fixture.bind(name, *rc::gen::elementOf(edited.host_order), next_ofport++);
+    }
+    touched.all = !port.security_groups.empty();
+    touched.networks = {port.network};
+    fixture.topology = std::make_shared<const topology::Topology>(std::move(edited));
+    fixture.allocations = topology::allocate(*fixture.topology, fixture.allocations, {}).allocations;
+    return touched;
+}
+
+/// A VM begins to migrate, its interface there gets its ofport or another one, it arrives, or it does not.
+Touched migrate(Fixture& fixture, std::uint32_t& next_ofport) {
+    Touched touched;
+    std::vector<std::string> bound, arriving;
+    for (const auto& [name, binding] : fixture.bindings)
+        if (fixture.topology->ports.contains(name)) (binding.arriving ? arriving : bound).push_back(name);
+    const bool under_way = !arriving.empty() && (bound.empty() || one_of(2) == 1);
+    if (!under_way && bound.empty()) return touched;
+    const auto port = *rc::gen::elementOf(under_way ? arriving : bound);
+    auto& binding = fixture.bindings.at(port);
+    const auto host = *rc::gen::elementOf(fixture.topology->host_order);
+    const auto what = one_of(4);
+    if (under_way && what == 0)
+        binding = {*binding.arriving, std::nullopt};
+    else if (under_way && what == 1)
+        binding.arriving.reset();
+    else if (under_way && what == 2)
+        binding.arriving->ofport = next_ofport++;
+    else if (host != binding.host)
+        binding.arriving = Plug{host, "tap-there", what == 3 ? 0U : next_ofport++};
+    for (auto& network : networks_of(fixture.topology->ports.at(port)))
+        touched.networks.insert(std::move(network));
+    return touched;
+}
+
 /// One random thing that happens to a fabric; returns what it touched.
 Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
     Touched touched;
@@ -97,11 +160,18 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
         for (auto& network : networks_of(fixture.topology->ports.at(port)))
             touched.networks.insert(std::move(network));
     };
-    switch (*rc::gen::inRange(0, 8)) {
+    switch (one_of(12)) {
     case 0:
         fixture.bindings.erase(port);
         touch();
         break;
+    case 4:
+    case 5:
+        return plug_or_unplug(fixture, next_ofport);
+    case 6:
+    case 7:
+    case 8:
+        return migrate(fixture, next_ofport);
     case 1:
         fixture.facts[host].nd_ext = !fixture.facts[host].nd_ext;
         touched.hosts.insert(host);
@@ -140,7 +210,7 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
 Touched happen_outside(Fixture& fixture) {
     Touched touched;
     const auto host = *rc::gen::elementOf(kHosts);
-    switch (*rc::gen::inRange(0, 9)) {
+    switch (one_of(9)) {
     case 8:
         if (fixture.learnt.dead_links.erase(host) == 0) fixture.learnt.dead_links[host].insert("physnet1");
         touched.networks = {"office", "public", "wire"};
@@ -199,7 +269,7 @@ void check_deltas(Fixture fixture, bool outside) {
         installed[host] = Installed::of(compile(*world, host));
     const auto steps = *rc::gen::inRange(1, 25);
     for (int step = 0; step < steps; ++step) {
-        const auto kind = *rc::gen::inRange(0, 5);
+        const auto kind = one_of(5);
         const auto touched = kind == 0             ? edit(fixture, whole, absent)
                              : outside && kind < 3 ? happen_outside(fixture)
                                                    : happen(fixture, next_ofport);
