@@ -71,8 +71,14 @@ void print_status(std::ostream& out, const json::value& value, bool colours) {
                                                      {"GROUP MODS", "sent.group_mods", true},
                                                      {"METER MODS", "sent.meter_mods", true},
                                                      {"OVSDB OPS", "sent.ovsdb_ops", true},
+                                                     {"LIBVIRT", "libvirt.state"},
                                                      {"REASON", "reason"}}),
                 colours, "no hosts: apply a topology that has some");
+    for (const auto& host : items(at(value, "hosts")))
+        if (const auto why = words_at(host, "libvirt.reason"); !why.empty() && why != "-")
+            out << fmt::format("\nlibvirt of {}: {}\n", words_at(host, "name"), why);
+    for (const auto& trouble : items(at(value, "troubles")))
+        out << fmt::format("\n{}: {}\n", words_at(trouble, "object"), words_at(trouble, "text"));
 }
 
 void print_hosts(std::ostream& out, const json::value& value, bool colours) {

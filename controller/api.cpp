@@ -53,6 +53,51 @@ std::optional<Submission> submission(const std::string& body) {
     return result;
 }
 
+/// The body of attach, detach and migrate: {"vm", "network"} or {"vm", "from", "to"}, and what is optional.
+Result<PlugRequest> plug_request(const std::string& body, bool migrates) {
+    error_code ec;
+    const auto value = json::parse(body, ec);
+    const auto* object = ec ? nullptr : value.if_object();
+    if (object == nullptr) return fail(ErrorKind::invalid, "the body must be a JSON object");
+    std::string wrong;
+    const auto text = [&](const char* key, bool required) {
+        const auto* found = object->if_contains(key);
+        if (found != nullptr && found->is_string() && (!required || !found->get_string().empty()))
+            return std::string(found->get_string());
+        if ((required || found != nullptr) && wrong.empty()) wrong = key;
+        return std::string();
+    };
+    PlugRequest request{.vm = text("vm", true),
+                        .network = text(migrates ? "to" : "network", true),
+                        .from = migrates ? text("from", true) : "",
+                        .port = text("port", false),
+                        .qos = text("qos", false)};
+    if (const auto* groups = object->if_contains("security_groups"); groups != nullptr && groups->is_array()) {
+        for (const auto& group : groups->get_array())
+            if (group.is_string())
+                request.security_groups.emplace_back(group.get_string());
+            else
+                wrong = "security_groups";
+    } else if (groups != nullptr) {
+        wrong = "security_groups";
+    }
+    if (!wrong.empty()) return fail(ErrorKind::invalid, fmt::format("'{}' is missing or no text", wrong));
+    return request;
+}
+
+unsigned status_of(ErrorKind kind) {
+    switch (kind) {
+    case ErrorKind::invalid:
+        return 422;
+    case ErrorKind::refused:
+        return 409;
+    case ErrorKind::timeout:
+        return 504;
+    default:
+        return 503;
+    }
+}
+
 HttpResponse invalid(const Candidate& candidate, const Submission& submitted) {
     auto answer = ok(json::object{{"problems", view::problems(candidate.problems, submitted.sources)}});
     answer.status = 422;
@@ -107,15 +152,39 @@ Task<HttpResponse> show(const Supervisor& supervisor, std::string_view path) {
 
 } // namespace
 
+Task<HttpResponse> Api::plug(std::string verb, std::string body) {
+    const bool migrates = verb == "migrate";
+    auto wanted = plug_request(body, migrates);
+    if (!wanted) co_return http_error(400, wanted.error().text);
+    const auto done = migrates           ? co_await plugging_.migrate(std::move(*wanted))
+                      : verb == "attach" ? co_await plugging_.attach(std::move(*wanted))
+                                         : co_await plugging_.detach(std::move(*wanted));
+    if (!done) co_return http_error(status_of(done.error().kind), done.error().text);
+    json::array ips;
+    for (const auto& ip : done->ips)
+        ips.emplace_back(ip.to_string());
+    co_return ok(json::object{{"port", done->port},
+                              {"network", done->network},
+                              {"vm", done->vm},
+                              {"host", done->host},
+                              {"mac", done->mac.to_string()},
+                              {"ips", std::move(ips)},
+                              {"interface", done->interface},
+                              {"state", done->up ? "up" : "unbound"}});
+}
+
 Task<HttpResponse> Api::handle(HttpRequest request) {
     const auto& path = request.path;
+    if (request.method == "POST" && (path == "/v1/attach" || path == "/v1/detach" || path == "/v1/migrate"))
+        co_return co_await plug(path.substr(std::string_view("/v1/").size()), std::move(request.body));
     if (request.method == "POST" && (path == "/v1/plan" || path == "/v1/apply")) {
         const auto submitted = submission(request.body);
         if (!submitted)
             co_return http_error(400, R"(the body must be {"source": …, "sources": [{"name": …, "text": …}]})");
         co_return path == "/v1/plan" ? plan(supervisor_, *submitted) : apply(supervisor_, *submitted);
     }
-    if (request.method != "GET") co_return http_error(405, "only GET, and POST on /v1/plan and /v1/apply");
+    if (request.method != "GET")
+        co_return http_error(405, "only GET, and POST on /v1/plan, /v1/apply, /v1/attach, /v1/detach and /v1/migrate");
     if (path == "/healthz") co_return HttpResponse{200, "text/plain", "ok\n"};
     if (path == "/metrics") co_return HttpResponse{200, "text/plain; version=0.0.4", view::metrics(supervisor_)};
     if (path == "/v1/status") co_return ok(view::status(supervisor_));

@@ -1,7 +1,8 @@
 // Api: what each path of the HTTP interface means (docs/api.md). Reads the supervisor, never writes a flow; the one
-// verb that changes anything is POST /v1/apply.
+// verbs that change anything are POST on /v1/apply, attach, detach and migrate.
 #pragma once
 #include "controller/http_server.hpp"
+#include "controller/plugging.hpp"
 #include "controller/supervisor.hpp"
 
 #include <boost/json/value.hpp>
@@ -12,11 +13,14 @@ namespace weft::controller {
 
 class Api {
   public:
-    explicit Api(Supervisor& supervisor) : supervisor_(supervisor) {}
+    explicit Api(Supervisor& supervisor) : supervisor_(supervisor), plugging_(supervisor) {}
     Task<HttpResponse> handle(HttpRequest request);
 
   private:
+    Task<HttpResponse> plug(std::string verb, std::string body);
+
     Supervisor& supervisor_;
+    Plugging plugging_;
 };
 
 // The views, by file. Each gives the JSON of docs/api.md.

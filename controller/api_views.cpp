@@ -30,6 +30,12 @@ json::object sent(const HostAgent& agent) {
             {"ovsdb_ops", agent.rows->operations()}};
 }
 
+/// Null where the topology names no libvirt.
+json::value libvirt_of(const HostAgent& agent) {
+    if (!agent.libvirt) return nullptr;
+    return {{"state", controller::name_of(agent.libvirt->phase())}, {"reason", agent.libvirt->reason()}};
+}
+
 std::map<std::string, std::size_t> ports_by_host(const fabric::Bindings& bindings) {
     std::map<std::string, std::size_t> counts;
     for (const auto& [_, binding] : bindings)
@@ -95,7 +101,7 @@ json::value mac_of(const Supervisor& supervisor, const topology::Port& port) {
 }
 
 std::string_view state_of(const fabric::JudgedClaim& judged) {
-    if (!judged.holds) return "duplicate";
+    if (!judged.holds) return judged.arriving ? "arriving" : "duplicate";
     return judged.claim.ofport != 0 && judged.claim.error.empty() ? "up" : "down";
 }
 
@@ -233,11 +239,16 @@ json::value status(const Supervisor& supervisor) {
                          {"flows", agent.flows->flows()},
                          {"lag_ms", agent.flows->lag_ms()},
                          {"reason", host.reason},
+                         {"libvirt", libvirt_of(agent)},
                          {"sent", sent(agent)}});
     }
+    json::array troubles;
+    for (const auto& [object, text] : supervisor.intent().troubles())
+        troubles.push_back({{"object", object}, {"text", text}});
     return json::object{{"revision", supervisor.intent().state().current},
                         {"converged", supervisor.converged()},
-                        {"hosts", std::move(hosts)}};
+                        {"hosts", std::move(hosts)},
+                        {"troubles", std::move(troubles)}};
 }
 
 json::value hosts(const Supervisor& supervisor) {
@@ -255,6 +266,7 @@ json::value hosts(const Supervisor& supervisor) {
                           {"bridge", host.bridge},
                           {"ovsdb", host.ovsdb},
                           {"datapath", host.datapath == topology::Datapath::netdev ? "netdev" : "system"},
+                          {"libvirt", libvirt_of(agent)},
                           {"ports", count == ports.end() ? 0 : count->second},
                           {"flows", agent.flows->flows()}});
     }
@@ -279,7 +291,7 @@ Task<json::value> ports(const Supervisor& supervisor) {
     const auto statistics = co_await all_statistics(supervisor);
     static const RowsAgent::Statistics kNone;
     const auto& topology = supervisor.intent().topology();
-    const auto judged = supervisor.intent().claims().judge(topology);
+    const auto judged = supervisor.intent().judge();
     json::array result;
     for (const auto& [name, port] : topology.ports) {
         const auto claims = judged.find(name);

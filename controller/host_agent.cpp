@@ -16,7 +16,7 @@ std::string_view name_of(HostState state) {
     return "";
 }
 
-HostStatus HostAgent::status() const {
+HostStatus HostAgent::forwarding() const {
     using Rows = RowsAgent::Phase;
     using Flows = SwitchAgent::Phase;
     if (rows->phase() == Rows::down) return {HostState::down, rows->reason()};
@@ -28,9 +28,17 @@ HostStatus HostAgent::status() const {
     return {HostState::synced, ""};
 }
 
+HostStatus HostAgent::status() const {
+    auto status = forwarding();
+    if (status.state == HostState::synced && libvirt && libvirt->phase() == LibvirtAgent::Phase::offering)
+        return {HostState::syncing, libvirt->reason()};
+    return status;
+}
+
 void HostAgent::stop() const {
     rows->stop();
     flows->stop();
+    if (libvirt) libvirt->stop();
 }
 
 } // namespace weft::controller

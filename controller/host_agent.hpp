@@ -1,5 +1,7 @@
-// HostAgent: one host as an admin sees it: its rows (RowsAgent) and its switch (SwitchAgent) under one state.
+// HostAgent: one host as an admin sees it: its rows (RowsAgent) and its switch (SwitchAgent) under one state, and
+// beside it its libvirt (LibvirtAgent), without which packets flow just as well.
 #pragma once
+#include "controller/libvirt_agent.hpp"
 #include "controller/rows_agent.hpp"
 #include "controller/switch_agent.hpp"
 
@@ -17,9 +19,12 @@ struct HostStatus {
 struct HostAgent {
     std::shared_ptr<RowsAgent> rows;
     std::shared_ptr<SwitchAgent> flows;
-    HostStatus last_said; ///< for one log line per change
+    std::shared_ptr<LibvirtAgent> libvirt; ///< null: the topology names no libvirt there
+    HostStatus last_said;                  ///< for one log line per change
 
     HostStatus status() const;
+    /// The same without libvirt's share: how packets fare there.
+    HostStatus forwarding() const;
     void stop() const;
 };
 

@@ -1,6 +1,7 @@
 #include "controller/intent.hpp"
 
 #include "controller/failpoint.hpp"
+#include "controller/vm_accounts.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -15,20 +16,14 @@ std::vector<std::string> unserved(const topology::Topology& topology) {
         if (count > 0) notices.push_back(fmt::format("{} {} not served yet: {}", count, what, effect));
     };
     note(topology.qos.size(), "[[qos]]", "rates are not limited");
-    const auto count = [](const auto& objects, auto predicate) {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(objects, [&](const auto& o) { return predicate(o.second); }));
-    };
-    note(count(topology.ports, [](const topology::Port& p) { return !p.vm.empty(); }), "port vm",
-         "such ports are bound by iface-id or attached-mac alone");
     return notices;
 }
 
-topology::ObservedMacs observed_macs(const fabric::Judgement& judgement, const topology::Topology& topology) {
-    topology::ObservedMacs macs;
+topology::ObservedMacs observed_macs(const fabric::Judgement& judgement, const topology::Topology& topology,
+                                     topology::ObservedMacs macs) {
     for (const auto& [port, judged] : judgement)
         if (judged.front().claim.attached_mac && !topology.ports.at(port).mac)
-            macs.emplace(port, *judged.front().claim.attached_mac);
+            macs.insert_or_assign(port, *judged.front().claim.attached_mac);
     return macs;
 }
 
@@ -50,6 +45,10 @@ void touch_networks_of(const std::string& port, const topology::Topology& topolo
     if (found == topology.ports.end()) return;
     for (auto& network : fabric::networks_of(found->second))
         touched.networks.insert(std::move(network));
+}
+
+bool name_networks(const std::vector<fabric::Claim>& claims) {
+    return std::ranges::any_of(claims, [](const fabric::Claim& claim) { return !claim.profile.empty(); });
 }
 
 /// Ports whose value differs between two maps by port name.
@@ -95,8 +94,6 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
     auto parsed = topology::parse(sources);
     candidate.problems = std::move(parsed.problems);
     apply_host_settings(settings_.hosts, parsed.topology);
-    for (const auto& [name, port] : state_.dynamic_ports)
-        parsed.topology.ports.emplace(name, port);
     const bool sound = candidate.ok();
     std::map<Ip, std::string> vteps; // of the settings too, which parse() has not seen
     for (const auto& [name, host] : parsed.topology.hosts) {
@@ -127,12 +124,25 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
         if (!host.datapath) lacks("datapath");
     }
     if (!candidate.ok()) return candidate;
-    auto allocated = topology::allocate(parsed.topology, state_.allocations, macs_);
+    candidate.vm_ports = vm_ports_under(parsed.topology);
+    candidate.topology =
+        std::make_shared<const topology::Topology>(fabric::with_dynamic_ports(parsed.topology, candidate.vm_ports));
+    auto macs = macs_;
+    for (const auto& [port, mac] : candidate.vm_ports.macs(parsed.topology))
+        macs.insert_or_assign(port, mac);
+    auto allocated = topology::allocate(*candidate.topology, state_.allocations, macs);
     candidate.allocations = std::move(allocated.allocations);
     for (auto& problem : allocated.problems)
-        candidate.problems.push_back(std::move(problem));
-    candidate.notices = unserved(parsed.topology);
-    candidate.topology = std::make_shared<const topology::Topology>(std::move(parsed.topology));
+        // Dynamic ports are nobody's file: a VM that finds no address stops no topology.
+        if (problem.where.file.empty())
+            candidate.notices.push_back(problem.text);
+        else
+            candidate.problems.push_back(std::move(problem));
+    for (auto& notice : unserved(parsed.topology))
+        candidate.notices.push_back(std::move(notice));
+    for (const auto& [object, trouble] : candidate.vm_ports.troubles)
+        if (!troubles_.contains(object)) candidate.notices.push_back(object + ": " + trouble);
+    candidate.written = std::make_shared<const topology::Topology>(std::move(parsed.topology));
     return candidate;
 }
 
@@ -141,11 +151,13 @@ State Intent::with_revision(const Candidate& candidate, std::string source,
     State state = state_;
     state.add_revision(std::move(source), std::move(sources), now());
     state.allocations = candidate.allocations;
+    state.dynamic_ports = candidate.vm_ports.dynamic;
+    state.vm_nics = candidate.vm_ports.nics;
     return state;
 }
 
 bool Intent::changes_nothing(const Candidate& candidate) const {
-    return state_.current != 0 && *candidate.topology == *topology_;
+    return state_.current != 0 && *candidate.written == *written_;
 }
 
 void Intent::commit(const Candidate& candidate, State state) {
@@ -155,20 +167,25 @@ void Intent::commit(const Candidate& candidate, State state) {
     for (const auto& [host, _] : topology_->hosts)
         if (!candidate.topology->hosts.contains(host)) {
             claims_.forget(host);
+            told_.erase(host);
             facts_.erase(host);
             health_.reachable.erase(host);
             state_.learnt.dead_links.erase(host);
             health_.synced.erase(host);
             health_.lost.erase(host);
         }
+    written_ = candidate.written;
     topology_ = candidate.topology;
+    tell_troubles(candidate.vm_ports.troubles);
     std::erase_if(state_.learnt.neighbours,
                   [this](const auto& known) { return !topology_->networks.contains(known.first.first); });
     for (auto* hosts : {&state_.learnt.absent, &state_.learnt.out_of_service})
         std::erase_if(*hosts, [this](const std::string& host) { return !topology_->hosts.contains(host); });
     drop_leases();
     failpoint("intent.committed");
-    rebuild({.all = true, .networks = {}, .hosts = {}});
+    fabric::Touched touched{.all = true, .networks = {}, .hosts = {}};
+    decide_vm_ports(touched); // hosts that left tell nothing any more
+    rebuild(std::move(touched));
 }
 
 std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Topology& topology) const {
@@ -180,7 +197,7 @@ std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Top
 
 fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
     const auto facts = facts_under(*candidate.topology);
-    const auto bindings = claims_.bindings(*candidate.topology);
+    const auto bindings = claims_.bindings(*candidate.topology, candidate.vm_ports.claimed_by());
     return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.learnt}, published_.world,
                          {.all = true, .networks = {}, .hosts = {}});
 }
@@ -197,11 +214,125 @@ void Intent::observe(const std::string& host, const fabric::Observation& seen) {
     const bool relinked = note_dead_links(host, seen.dead_links);
     if (relinked) touched.networks = physical_networks(*topology_);
     const bool judged = judge_services();
-    if (!claims_.observe(host, seen.claims) && touched.hosts.empty() && !judged && !relinked) {
+    // Where libvirt is not reached, OVSDB alone says what was meant.
+    const auto account = told_.find(host);
+    const bool alone = (account == told_.end() || !account->second.current) &&
+                       (name_networks(seen.claims) || name_networks(claims_.claims_of(host)));
+    const bool claimed = claims_.observe(host, seen.claims);
+    const bool decided = claimed && alone && decide_vm_ports(touched);
+    if (!claimed && !decided && touched.hosts.empty() && !judged && !relinked) {
         if (look_at_gateways()) publish_(published_);
         return;
     }
     rebuild(std::move(touched));
+}
+
+void Intent::observe_vms(const std::string& host, fabric::HostVms told) {
+    if (!topology_->hosts.contains(host)) return;
+    // The first one is news even if it says nothing: from then on OVSDB's word counts.
+    const auto [account, first] = told_.try_emplace(host);
+    auto& known = account->second;
+    if (!told.current) told.vms = known.vms;
+    if (!first && known == told) return;
+    known = std::move(told);
+    std::set<std::string> running;
+    for (const auto& [uuid, vm] : known.vms)
+        if (known.current && vm.state == fabric::VmState::running) running.insert(uuid);
+    const bool arrived = claims_.note_running(host, std::move(running));
+    fabric::Touched touched;
+    if (decide_vm_ports(touched) || arrived) rebuild(std::move(touched));
+}
+
+void Intent::forget_vms(const std::string& host) {
+    if (told_.erase(host) == 0) return;
+    claims_.note_running(host, {});
+    fabric::Touched touched;
+    if (decide_vm_ports(touched)) rebuild(std::move(touched));
+}
+
+void Intent::note_spoke(const std::string& host, std::uint32_t ofport) {
+    if (claims_.note_spoke(host, ofport)) rebuild({});
+}
+
+Result<> Intent::hold(topology::Port port, const std::string& uuid, const std::string& host) {
+    const auto name = port.name;
+    if (topology_->ports.contains(name) || state_.dynamic_ports.contains(name))
+        return fail(ErrorKind::invalid, fmt::format("there is a port {}: choose another name", name));
+    const bool taken =
+        std::ranges::any_of(state_.dynamic_ports, [&](const auto& d) { return d.second.port.mac == port.mac; }) ||
+        std::ranges::any_of(state_.allocations.attachments, [&](const auto& a) { return a.second.mac == port.mac; });
+    if (taken)
+        return fail(ErrorKind::invalid,
+                    fmt::format("another port has the MAC {}: MACs are unique in a topology", port.mac->to_string()));
+    state_.dynamic_ports.emplace(name, fabric::DynamicPort{std::move(port), uuid, {host}});
+    held_.insert(name);
+    fabric::Touched touched;
+    decide_vm_ports(touched);
+    rebuild(std::move(touched));
+    if (topology_->ports.contains(name)) return {};
+    const auto trouble = troubles_.find("port " + name);
+    const auto text = trouble == troubles_.end() ? fmt::format("there can be no port {}", name) : trouble->second;
+    release(name);
+    return fail(ErrorKind::invalid, text);
+}
+
+void Intent::release(const std::string& port) {
+    if (held_.erase(port) == 0) return;
+    fabric::Touched touched;
+    if (decide_vm_ports(touched)) rebuild(std::move(touched));
+}
+
+fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written) const {
+    const fabric::VmPorts before{state_.dynamic_ports, state_.vm_nics, {}};
+    auto told = told_;
+    std::optional<topology::Topology> offered; // with the dynamic ports: their portgroups are
+    for (const auto& [name, host] : written.hosts) {
+        const auto account = told.find(name);
+        const bool silent = account == told.end() ? host.libvirt.empty() : !account->second.current;
+        if (!silent || !claims_.observed(name)) continue;
+        if (host.libvirt.empty()) told[name].current = true;
+        const auto claims = claims_.claims_of(name);
+        if (!name_networks(claims)) continue;
+        if (!offered) {
+            auto ports = before;
+            offered = fabric::with_dynamic_ports(written, ports);
+        }
+        add_claimed(told[name], claims, *offered);
+    }
+    return fabric::vm_ports(written, told, before, held_);
+}
+
+bool Intent::decide_vm_ports(fabric::Touched& touched) {
+    auto decided = vm_ports_under(*written_);
+    auto topology = fabric::with_dynamic_ports(*written_, decided);
+    tell_troubles(std::move(decided.troubles));
+    const bool ports = topology.ports != topology_->ports;
+    if (decided.nics == state_.vm_nics && !ports && decided.dynamic == state_.dynamic_ports) return false;
+    dirty_ = true;
+    state_.dynamic_ports = std::move(decided.dynamic);
+    state_.vm_nics = std::move(decided.nics);
+    if (ports) {
+        const auto touch = [&](const std::string& port) {
+            touch_networks_of(port, *topology_, touched);
+            touch_networks_of(port, topology, touched);
+            // Groups reach into the zones and members of other networks.
+            for (const auto* in : {topology_.get(), &std::as_const(topology)})
+                if (const auto found = in->ports.find(port);
+                    found != in->ports.end() && !found->second.security_groups.empty())
+                    touched.all = true;
+        };
+        for_each_difference(topology_->ports, topology.ports, touch);
+        topology_ = std::make_shared<const topology::Topology>(std::move(topology));
+        ports_changed_ = true;
+    }
+    return true;
+}
+
+void Intent::tell_troubles(std::map<std::string, std::string> troubles) {
+    for (const auto& [object, text] : troubles)
+        if (const auto said = troubles_.find(object); said == troubles_.end() || said->second != text)
+            voice_.say(LogLevel::warning, "vm", "", object, text);
+    troubles_ = std::move(troubles);
 }
 
 void Intent::lose(const std::string& host) {
@@ -313,15 +444,17 @@ bool Intent::look_at_gateways() {
 }
 
 void Intent::rebuild(fabric::Touched touched) {
-    const auto judgement = claims_.judge(*topology_);
+    const auto judgement = judge();
     auto bindings = fabric::winners(judgement);
     std::vector<std::string> rebound;
     for_each_difference(bindings_, bindings, [&](const std::string& port) {
         touch_networks_of(port, *topology_, touched);
         rebound.push_back(port);
     });
-    if (auto macs = observed_macs(judgement, *topology_); macs != macs_) {
+    if (auto macs = observed_macs(judgement, *topology_, fabric::VmPorts{{}, state_.vm_nics, {}}.macs(*written_));
+        macs != macs_ || ports_changed_) {
         macs_ = std::move(macs);
+        ports_changed_ = false;
         reallocate(touched);
     }
     tell(rebound, bindings_, bindings);

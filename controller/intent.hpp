@@ -6,6 +6,7 @@
 #include "controller/state.hpp"
 #include "fabric/bindings.hpp"
 #include "fabric/host_rows.hpp"
+#include "fabric/vm_ports.hpp"
 #include "nat/active.hpp"
 #include "topology/difference.hpp"
 
@@ -19,7 +20,9 @@ namespace weft::controller {
 
 /// A topology that may come into force: parsed, settings applied, numbers allocated.
 struct Candidate {
-    std::shared_ptr<const topology::Topology> topology;
+    std::shared_ptr<const topology::Topology> written;  ///< as in the file
+    std::shared_ptr<const topology::Topology> topology; ///< with the dynamic ports
+    fabric::VmPorts vm_ports;
     topology::Allocations allocations;
     std::vector<topology::Problem> problems; ///< an error among them: it may not
     std::vector<std::string> notices;        ///< what it asks for that weft does not do yet
@@ -46,6 +49,20 @@ class Intent {
 
     /// What a host's OVSDB says now.
     void observe(const std::string& host, const fabric::Observation& seen);
+    /// What a host's libvirt says of its VMs now. An account that is not current keeps what was told before.
+    void observe_vms(const std::string& host, fabric::HostVms told);
+    /// The host has no libvirt any more.
+    void forget_vms(const std::string& host);
+    /// A guest spoke on an interface of the host where weft awaited it (a migration).
+    void note_spoke(const std::string& host, std::uint32_t ofport);
+    /// A dynamic port whose NIC is on its way: it stays until release(), whoever tells of the NIC. Errors (invalid): a
+    /// port of that name is there; what stops the topology from holding it. The state wants to be saved.
+    /// `uuid`: of the VM, on `host`.
+    Result<> hold(topology::Port port, const std::string& uuid, const std::string& host);
+    void release(const std::string& port);
+    const std::map<std::string, fabric::HostVms>& vms() const { return told_; }
+    /// What is not as the topology or libvirt wants it, by object: fabric::VmPorts.
+    const std::map<std::string, std::string>& troubles() const { return troubles_; }
     /// Its OVSDB is not read any more: what it saw of others is old news.
     void lose(const std::string& host);
     /// It holds the flows it should, or not any more.
@@ -81,6 +98,11 @@ class Intent {
     std::uint64_t allocated() const { return allocated_; }
     const fabric::ClaimTable& claims() const { return claims_; }
     const fabric::Bindings& bindings() const { return bindings_; }
+    /// Which NIC is which port of a VM's.
+    fabric::PortNics port_nics() const {
+        return fabric::VmPorts{state_.dynamic_ports, state_.vm_nics, {}}.claimed_by();
+    }
+    fabric::Judgement judge() const { return claims_.judge(*topology_, port_nics()); }
 
     /// What the world would be under `candidate`, everything else as now.
     fabric::WorldPtr imagine(const Candidate& candidate) const;
@@ -93,6 +115,10 @@ class Intent {
 
   private:
     std::map<std::string, fabric::HostFacts> facts_under(const topology::Topology& topology) const;
+    fabric::VmPorts vm_ports_under(const topology::Topology& written) const;
+    /// Ports of VMs anew; true when the topology in force or the MACs changed, and then `touched` says where.
+    bool decide_vm_ports(fabric::Touched& touched);
+    void tell_troubles(std::map<std::string, std::string> troubles);
     void rebuild(fabric::Touched touched);
     /// Allocations under what was observed; notes the networks in which somebody's address changed.
     void reallocate(fabric::Touched& touched);
@@ -111,7 +137,12 @@ class Intent {
     Voice voice_;
     Publish publish_;
     State state_;
-    std::shared_ptr<const topology::Topology> topology_ = std::make_shared<topology::Topology>();
+    std::shared_ptr<const topology::Topology> written_ = std::make_shared<topology::Topology>();
+    std::shared_ptr<const topology::Topology> topology_ = written_; ///< with the dynamic ports
+    std::map<std::string, fabric::HostVms> told_;                   ///< by host
+    std::set<std::string> held_;                                    ///< dynamic ports whose NIC is on its way
+    std::map<std::string, std::string> troubles_;
+    bool ports_changed_ = false; ///< since the last allocation
     fabric::ClaimTable claims_;
     fabric::Bindings bindings_;
     topology::ObservedMacs macs_;

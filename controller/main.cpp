@@ -5,6 +5,7 @@
 #include "controller/store.hpp"
 #include "controller/supervisor.hpp"
 #include "openflow/codec.hpp"
+#include "virt/watch.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -17,6 +18,9 @@ namespace {
 
 using namespace weft;
 using namespace weft::controller;
+
+/// A host whose libvirt does not answer is not waited for longer.
+constexpr Milliseconds kLibvirtEnds{2000};
 
 struct Arguments {
     std::string config = "/etc/weft/weftd.toml";
@@ -140,5 +144,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     std::signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    return run(arguments);
+    const int status = run(arguments);
+    // A process does not end well while threads of it are in libvirt's libraries.
+    virt::Watch::all_ended(kLibvirtEnds);
+    return status;
 }

@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "controller/store.hpp"
 #include "controller/timestamp.hpp"
+#include "fabric/vm_ports.hpp"
 #include "fabric/world.hpp"
 #include "topology/allocate.hpp"
 #include "topology/model.hpp"
@@ -59,9 +60,9 @@ struct State {
     RevisionNumber last_number = 0;  ///< the highest ever given
     std::vector<Revision> revisions; ///< ascending by number
     topology::Allocations allocations;
-    /// From `attach` or a NIC on a weft libvirt network. Kept: name, network, vm, mac, ip, ip6, security_groups, qos.
-    std::map<std::string, topology::Port> dynamic_ports;
-    std::map<std::string, std::string> holders; ///< port → the host whose claim to it stands
+    std::map<std::string, fabric::DynamicPort> dynamic_ports; ///< from `attach` or a NIC on a weft libvirt network
+    fabric::PortNics vm_nics;                                 ///< of the file's ports with `vm`: libvirt's word
+    std::map<std::string, std::string> holders;               ///< port → the host whose claim to it stands
     std::map<topology::AttachmentKey, Leases> leases;
     fabric::Learnt learnt;
     bool operator==(const State&) const = default;

@@ -17,13 +17,16 @@ void put(json::object& object, std::string_view key, const std::optional<T>& val
     if (value) object[key] = value->to_string();
 }
 
-json::object port_json(const topology::Port& port) {
+json::object dynamic_port_json(const fabric::DynamicPort& dynamic) {
+    const auto& port = dynamic.port;
     json::object object{{"name", port.name}, {"network", port.network}, {"vm", port.vm}};
     put(object, "mac", port.mac);
     put(object, "ip", port.ip);
     put(object, "ip6", port.ip6);
     object["security_groups"] = json::array(port.security_groups.begin(), port.security_groups.end());
     object["qos"] = port.qos;
+    object["vm_id"] = dynamic.uuid;
+    object["hosts"] = json::array(dynamic.hosts.begin(), dynamic.hosts.end());
     return object;
 }
 
@@ -153,19 +156,24 @@ void read_allocations(Reader& reader, const json::object& object, topology::Allo
         }
 }
 
-topology::Port read_port(Reader& reader, const json::object& object) {
-    topology::Port port;
+fabric::DynamicPort read_dynamic_port(Reader& reader, const json::object& object) {
+    fabric::DynamicPort dynamic;
+    auto& port = dynamic.port;
     port.name = reader.text(object, "name");
     port.network = reader.text(object, "network");
     port.vm = reader.text(object, "vm");
     port.mac = reader.address<Mac>(object, "mac");
+    if (!port.mac) reader.refuse("mac");
     port.ip = reader.address<Ip>(object, "ip");
     port.ip6 = reader.address<Ip>(object, "ip6");
     for (const auto& group : reader.array(object, "security_groups")) {
         port.security_groups.push_back(reader.text(group, "security_groups"));
     }
     port.qos = reader.text(object, "qos");
-    return port;
+    dynamic.uuid = reader.text(object, "vm_id");
+    for (const auto& host : reader.array(object, "hosts"))
+        dynamic.hosts.insert(reader.text(host, "hosts"));
+    return dynamic;
 }
 
 json::object key_json(const topology::AttachmentKey& key) {
@@ -240,8 +248,11 @@ std::string encode(const State& state) {
         leases.push_back(std::move(object));
     }
     json::array ports;
-    for (const auto& [name, port] : state.dynamic_ports)
-        ports.push_back(port_json(port));
+    for (const auto& [name, dynamic] : state.dynamic_ports)
+        ports.push_back(dynamic_port_json(dynamic));
+    json::array vm_nics;
+    for (const auto& [port, nic] : state.vm_nics)
+        vm_nics.push_back({{"port", port}, {"mac", nic.mac.to_string()}, {"vm_id", nic.uuid}});
     json::object holders;
     for (const auto& [port, host] : state.holders)
         holders[port] = host;
@@ -268,6 +279,7 @@ std::string encode(const State& state) {
                                      {"declined", std::move(declined)}}},
         {"leases", std::move(leases)},
         {"dynamic_ports", std::move(ports)},
+        {"vm_nics", std::move(vm_nics)},
         {"holders", std::move(holders)},
         {"neighbours", std::move(neighbours)},
         {"out_of_service", json::array(state.learnt.out_of_service.begin(), state.learnt.out_of_service.end())},
@@ -290,9 +302,16 @@ Result<State> decode(std::string_view text) {
     }
     read_allocations(reader, reader.object(reader.at(object, "allocations"), "allocations"), state.allocations);
     for (const auto& entry : reader.array(object, "dynamic_ports")) {
-        auto port = read_port(reader, reader.object(entry, "dynamic_ports"));
-        state.dynamic_ports.emplace(port.name, port);
+        auto dynamic = read_dynamic_port(reader, reader.object(entry, "dynamic_ports"));
+        state.dynamic_ports.emplace(dynamic.port.name, std::move(dynamic));
     }
+    if (object.contains("vm_nics"))
+        for (const auto& entry : reader.array(object, "vm_nics")) {
+            const auto& nic = reader.object(entry, "vm_nics");
+            if (const auto mac = reader.address<Mac>(nic, "mac"))
+                state.vm_nics.insert_or_assign(reader.text(nic, "port"),
+                                               fabric::PortNic{*mac, reader.text(nic, "vm_id")});
+        }
     for (const auto& [port, host] : reader.object(reader.at(object, "holders"), "holders")) {
         state.holders[port] = reader.text(host, "holders");
     }

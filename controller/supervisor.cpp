@@ -2,6 +2,7 @@
 
 #include "controller/certificate.hpp"
 #include "controller/failpoint.hpp"
+#include "controller/vm_accounts.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -98,6 +99,8 @@ void Supervisor::stop() {
         host.stop();
     for (auto& [_, rows] : leaving_)
         rows->stop();
+    for (auto& [_, libvirt] : leaving_libvirt_)
+        libvirt->stop();
     if (intent_.dirty() || intent_.leases_dirty())
         if (const auto saved = store_.save(intent_.state()); !saved) log_.error("weftd", saved.error().text);
     announcer_.stop();
@@ -176,7 +179,41 @@ void Supervisor::stop_host(const std::string& name) {
         voice_.say(LogLevel::info, "host_cleaned", name, "", "weft's rows were taken off the host");
         leaving_.erase(name);
     });
+    if (agent.libvirt) leave_libvirt(name, agent.libvirt);
     voice_.say(LogLevel::info, "host_left", name, "", "left the topology");
+}
+
+void Supervisor::leave_libvirt(const std::string& name, const std::shared_ptr<LibvirtAgent>& libvirt) {
+    leaving_libvirt_[name] = libvirt;
+    // Not at once: who calls may be called by it.
+    libvirt->leave([this, name] { asio::post(io_, [this, name] { leaving_libvirt_.erase(name); }); });
+}
+
+void Supervisor::offer_networks(const std::shared_ptr<const topology::Topology>& topology) {
+    if (topology == offered_) return;
+    offered_ = topology;
+    for (const auto& [name, host] : topology->hosts) {
+        auto& libvirt = hosts_.at(name).libvirt;
+        if (host.libvirt.empty()) {
+            if (!libvirt) continue;
+            leave_libvirt(name, std::exchange(libvirt, nullptr));
+            asio::post(io_, [this, name] { intent_.forget_vms(name); });
+            continue;
+        }
+        LibvirtAgent::Wanted wanted{host.libvirt, host.bridge, offered_networks(*topology, host)};
+        if (libvirt) {
+            libvirt->want(std::move(wanted));
+            continue;
+        }
+        if (const auto left = leaving_libvirt_.find(name); left != leaving_libvirt_.end()) {
+            left->second->stop();
+            leaving_libvirt_.erase(left);
+        }
+        libvirt = std::make_shared<LibvirtAgent>(
+            io_, name, voice_, [this, name](fabric::HostVms told) { intent_.observe_vms(name, std::move(told)); },
+            [this, name] { note_state(name); });
+        libvirt->start(std::move(wanted));
+    }
 }
 
 void Supervisor::publish(const Published& published) {
@@ -193,6 +230,7 @@ void Supervisor::publish(const Published& published) {
         else
             agent->second.rows->want(wanted(host));
     }
+    offer_networks(published.world->topology);
     failpoint("supervisor.publishing");
     for (const auto& [_, agent] : hosts_)
         agent.flows->publish(published);
@@ -304,7 +342,12 @@ Task<void> Supervisor::serve_packets(std::string host, std::shared_ptr<openflow:
         const auto world = intent_.published().world; // an answer may bring about another
         const auto view = world->hosts.find(host);
         if (view == world->hosts.end()) continue;
-        const bool asks = pipeline::punt_of(packet->userdata) == pipeline::Punt::service;
+        const auto what = pipeline::punt_of(packet->userdata);
+        if (what == pipeline::Punt::arrived) {
+            intent_.note_spoke(host, packet->in_port);
+            continue;
+        }
+        const bool asks = what == pipeline::Punt::service;
         for (const auto& answer :
              asks ? services_.answer(*packet, *view->second) : packets_.answer(*packet, *view->second))
             session->packet_out(answer);
@@ -357,7 +400,7 @@ void Supervisor::note_state(const std::string& name) {
     if (found == hosts_.end()) return;
     const auto status = found->second.status();
     if (status.state == HostState::synced) synced_.raise();
-    asio::co_spawn(io_, note_health(name, status.state), asio::detached);
+    asio::co_spawn(io_, note_health(name, found->second.forwarding().state), asio::detached);
     if (status == found->second.last_said) return;
     // A change on its way is no news, and neither is its end.
     if (status.state == HostState::syncing) return log_.debug(name, "syncing: " + status.reason);
@@ -373,7 +416,7 @@ void Supervisor::note_state(const std::string& name) {
 Task<void> Supervisor::note_health(std::string name, HostState state) {
     const auto is = [this, &name](HostState wanted) {
         const auto agent = hosts_.find(name);
-        return !stopped_ && agent != hosts_.end() && agent->second.status().state == wanted;
+        return !stopped_ && agent != hosts_.end() && agent->second.forwarding().state == wanted;
     };
     co_await asio::post(io_, asio::use_awaitable);
     if (state == HostState::syncing) co_return; // as it should be, but for a change on its way

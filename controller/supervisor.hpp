@@ -37,6 +37,12 @@ class Supervisor {
     /// Saves, then puts in force. Error io: the state could not be saved, nothing changed.
     Result<> apply(const Candidate& candidate, const std::string& source, const std::vector<topology::Source>& sources);
 
+    /// A dynamic port whose NIC is on its way: Intent::hold and release.
+    Result<> hold(const topology::Port& port, const std::string& uuid, const std::string& host) {
+        return intent_.hold(port, uuid, host);
+    }
+    void release(const std::string& port) { intent_.release(port); }
+
     const Intent& intent() const { return intent_; }
     const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
     const NextHops& next_hops() const { return next_hops_; }
@@ -67,7 +73,10 @@ class Supervisor {
     bool send(const std::string& host, const openflow::PacketOut& packet) const;
     RowsAgent::Wanted wanted(const topology::Host& host) const;
     void start_host(const topology::Host& host);
+    /// Starts, feeds or ends what follows the libvirt of each host, when the topology in force changed.
+    void offer_networks(const std::shared_ptr<const topology::Topology>& topology);
     void stop_host(const std::string& name);
+    void leave_libvirt(const std::string& name, const std::shared_ptr<LibvirtAgent>& libvirt);
     void note_state(const std::string& name);
     Task<void> note_health(std::string name, HostState state);
     void refuse(const std::string& peer, const std::string& host, const std::string& text);
@@ -91,9 +100,11 @@ class Supervisor {
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
     std::map<std::string, std::shared_ptr<RowsAgent>> leaving_; ///< being cleaned
-    std::map<std::string, std::string> active_;                 ///< gateway → the host that was active last
-    std::map<std::string, std::uint64_t> trust_;                ///< host → how often it was away
-    std::map<std::string, std::string> refused_;                ///< peer's address → why, as it was said last
+    std::map<std::string, std::shared_ptr<LibvirtAgent>> leaving_libvirt_;
+    std::shared_ptr<const topology::Topology> offered_; ///< whose networks libvirt is offered
+    std::map<std::string, std::string> active_;         ///< gateway → the host that was active last
+    std::map<std::string, std::uint64_t> trust_;        ///< host → how often it was away
+    std::map<std::string, std::string> refused_;        ///< peer's address → why, as it was said last
     Signal save_;
     Signal synced_; ///< a host became synced
     Signal ending_; ///< stop() was called

@@ -31,7 +31,8 @@ State full_state() {
     port.mac = Mac::parse("52:54:00:00:01:11");
     port.security_groups = {"web", "ssh"};
     port.qos = "gold";
-    state.dynamic_ports["guest-1"] = port;
+    state.dynamic_ports["guest-1"] = {port, "uuid-of-guest", {"kvm1"}};
+    state.vm_nics["web1"] = {*Mac::parse("52:54:00:00:01:10"), "uuid-of-web1"};
     state.allocations.gateways["igw"] = {16'777'215, 7};
     state.allocations.zones = {{{Kind::router, "main"}, 1}, {{Kind::network, "main"}, 2}};
     state.allocations.services = {{"island", *Ip::parse("10.9.0.7")}};
