@@ -76,7 +76,7 @@ void print_status(std::ostream& out, const json::value& value, bool colours) {
                 colours, "no hosts: apply a topology that has some");
     for (const auto& host : items(at(value, "hosts")))
         if (const auto why = words_at(host, "libvirt.reason"); !why.empty() && why != "-")
-            out << fmt::format("\nlibvirt of {}: {}\n", words_at(host, "name"), why);
+            out << fmt::format("\n{}: {}\n", words_at(host, "name"), why);
     for (const auto& trouble : items(at(value, "troubles")))
         out << fmt::format("\n{}: {}\n", words_at(trouble, "object"), words_at(trouble, "text"));
 }

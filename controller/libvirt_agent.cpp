@@ -128,7 +128,7 @@ void LibvirtAgent::enter(Phase phase, std::string reason) {
         said_reason_ = reason;
         const bool good = phase == Phase::following;
         voice_.say(good ? LogLevel::info : LogLevel::warning, fmt::format("libvirt_{}", name_of(phase)), host_, "",
-                   good ? "libvirt is followed, its networks are offered" : "libvirt: " + reason);
+                   good ? "libvirt is followed, its networks are offered" : reason);
     }
     phase_ = phase;
     reason_ = std::move(reason);

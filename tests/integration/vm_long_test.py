@@ -163,7 +163,7 @@ class Guests(VmLab):
             self.lab.ctl("attach", name, "private1")
             self.lab.ctl("detach", name, "private1")
             self.virsh("kvm2", "undefine", name)
-        for n in range(10):  # those of a running guest take a second each
+        for _ in range(100):
             self.lab.ctl("attach", "app", "office", "--group", "web")
             self.lab.ctl("detach", "app", "office")
         eventually(lambda: leavings() == before, 20, "all as before")
