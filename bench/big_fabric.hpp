@@ -105,7 +105,8 @@ struct BigFabric {
         return fact;
     }
     void bind(std::size_t port, std::size_t host, std::size_t ofport) {
-        bindings[port_name(port)] = {host_name(host), "tap" + std::to_string(port), static_cast<std::uint32_t>(ofport)};
+        bindings[port_name(port)] = {
+            {host_name(host), "tap" + std::to_string(port), static_cast<std::uint32_t>(ofport)}, std::nullopt};
     }
     void move(std::size_t port, std::size_t host) { bindings[port_name(port)].host = host_name(host); }
 
