@@ -164,15 +164,14 @@ class Apply(FabricTest):
         self.assertEqual({host["revision"] for host in self.lab.hosts().values()}, {self.lab.json("status")["revision"]})
 
     def test_what_is_not_served_is_said(self):
-        file = self.edited(('name = "app1"', 'name = "app1"\nvm = "app1"\nqos = "slow"'), extra="""
+        file = self.edited(('name = "app1"', 'name = "app1"\nqos = "slow"'), extra="""
 [[qos]]
 name = "slow"
 egress = { rate = "1mbit" }
 """)
         done = self.lab.ctl("apply", file)
         said = done.stdout + done.stderr
-        for kind in ("[[qos]]", "port vm"):
-            self.assertIn(f"{kind} not served yet", said)
+        self.assertIn("[[qos]] not served yet", said)
         self.assertNotIn("security_group", said)
 
 

@@ -75,13 +75,14 @@ class Guests(VmLab):
         self.assertLessEqual(pings["lost"], 0, pings)
         self.assertEqual({name: (row["mac"], row["ips"], row["state"]) for name, row in self.lab.ports().items()}, ports)
 
-    def copy_of_app(self, name, network="office", portgroup="web"):
+    def copy_of_app(self, name, network="office", portgroup="web", mac=""):
         """A definition as an admin writes it: like app's, with another name and NIC."""
         xml = self.virsh("kvm2", "dumpxml", "--inactive", "app").replace("<name>app<", f"<name>{name}<")
         xml = re.sub(r"<uuid>.*?</uuid>|<channel.*?</channel>|<serial.*?</serial>|<console.*?</console>", "", xml, flags=re.S)
         group = f" portgroup='{portgroup}'" if portgroup else ""
-        return re.sub(r"<interface.*?</interface>", f"<interface type='network'><source network='{network}'{group}/>"
-                      "<model type='virtio'/></interface>", xml, flags=re.S)
+        address = f"<mac address='{mac}'/>" if mac else ""
+        return re.sub(r"<interface.*?</interface>", f"<interface type='network'>{address}<source network='{network}'"
+                      f"{group}/><model type='virtio'/></interface>", xml, flags=re.S)
 
     def define(self, name, **nic):
         self.lab.exec("kvm2", "virsh", "define", "/dev/stdin", input=self.copy_of_app(name, **nic))
@@ -146,6 +147,27 @@ class Guests(VmLab):
         self.assertEqual(self.fetched("probe", answer["ips"][0]), "app")  # whose kernel command line it has
         self.assertNotIn("default", self.virsh("kvm2", "dumpxml", "--inactive", "old"))
         self.assertTrue(self.lab.json("show", "port", "old-1")["leases"])
+
+    def test_a_nic_comes_from_virbr0_to_the_port_that_has_its_mac(self):
+        mac = "52:54:00:00:77:01"
+        self.addCleanup(self.lab.ctl, "apply", self.lab.file)
+        self.lab.ctl("apply", self.lab.write("named.toml", self.lab.text + f"""
+[[port]]
+name = "moved"
+network = "private1"
+mac = "{mac}"
+ip = "10.0.1.77"
+security_groups = ["web"]
+"""))
+        self.default_network("kvm2")
+        self.define("named", network="default", portgroup="", mac=mac)
+        self.addCleanup(self.virsh, "kvm2", "destroy", "named", check=False)
+        self.virsh("kvm2", "start", "named")
+        eventually(lambda: mac in self.virsh("kvm2", "net-dhcp-leases", "default"), 90, "a lease of libvirt's dnsmasq")
+        answer = self.lab.json("migrate", "named", "default", "private1")
+        self.assertEqual((answer["port"], answer["ips"][0], answer["state"]), ("moved", "10.0.1.77", "up"))
+        eventually(lambda: self.lab.reaches("probe", "10.0.1.77"), 30, "the guest at its port's address")
+        self.assertIsNone(self.port("named-1"))
 
     def test_a_hundred_definitions_and_attachments_leave_nothing(self):
         def leavings():
