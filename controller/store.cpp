@@ -6,18 +6,23 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
 namespace weft::controller {
 
 namespace {
+
+/// Until another daemon on the same directory is no longer taken for one that is just ending.
+constexpr std::chrono::seconds kLastOnesEnd{2};
 
 /// A file descriptor that closes itself.
 struct Descriptor {
@@ -111,7 +116,12 @@ Result<std::unique_ptr<FileStore>> FileStore::open(const std::filesystem::path& 
         return fail(ErrorKind::io,
                     fmt::format("cannot write to the state directory {}: {}", directory.string(), reason(errno)));
     }
-    if (::flock(lock.fd, LOCK_EX | LOCK_NB) != 0) {
+    // A daemon that was killed a moment ago holds its files until the last of its threads is gone.
+    const auto until = std::chrono::steady_clock::now() + kLastOnesEnd;
+    bool locked = false;
+    while (!(locked = ::flock(lock.fd, LOCK_EX | LOCK_NB) == 0) && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (!locked) {
         return fail(ErrorKind::refused,
                     fmt::format("another weftd uses the state directory {}; stop it or give this one "
                                 "its own state_dir",
