@@ -12,6 +12,7 @@ inline constexpr std::string_view kKeyPrefix = "weft-";       ///< of every othe
 inline constexpr std::string_view kUplinkKey = "weft-uplink"; ///< on an uplink's interface: the physnet
 inline constexpr std::string_view kRoleKey = "weft-role";     ///< on an interface: "vxlan", "bfd"
 inline constexpr std::string_view kPeerKey = "weft-peer";     ///< on a "bfd" interface: the other end's VTEP
+inline constexpr std::string_view kShaperType = "linux-htb";
 inline constexpr std::string_view kVxlanPort = "weft-vxlan";
 
 /// The integration bridge. Made with fail_mode=secure, in-band control off and its controllers at once.
@@ -34,6 +35,14 @@ struct DesiredPort {
     bool operator==(const DesiredPort&) const = default;
 };
 
+/// A QoS row of type linux-htb and its Queue rows, in the words of ovs-vswitchd.conf.db(5): rates in bits a second,
+/// "burst" in bits.
+struct DesiredShaper {
+    StringMap other_config;
+    std::map<std::int64_t, StringMap> queues; ///< other_config of each, by number
+    bool operator==(const DesiredShaper&) const = default;
+};
+
 struct DesiredRows {
     std::string owner_mark; ///< value of external_ids:weft: the host's name
     DesiredBridge bridge;
@@ -44,6 +53,9 @@ struct DesiredRows {
     /// Interface name → keys "weft-…" for external_ids of interfaces that are not weft's own. Interfaces that do not
     /// exist (yet) are passed over; keys of that prefix that stand nowhere here are removed.
     std::map<std::string, StringMap> interface_keys;
+    /// Interface name → what Port.qos of its port leads to. Ports of weft's bridge only; a port whose QoS is somebody
+    /// else's is left alone.
+    std::map<std::string, DesiredShaper> shapers;
     bool operator==(const DesiredRows&) const = default;
 };
 

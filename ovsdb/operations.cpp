@@ -109,6 +109,12 @@ void Columns::named_set(std::string_view name, const std::vector<std::string>& n
         elements.push_back(named_uuid(row));
     object_[name] = set_of(std::move(elements));
 }
+void Columns::integer_named_map(std::string_view name, const std::map<std::int64_t, std::string>& names) {
+    json::array pairs;
+    for (const auto& [key, row] : names)
+        pairs.push_back(pair_of(key, named_uuid(row)));
+    object_[name] = pair_of("map", std::move(pairs));
+}
 void Columns::uuid(std::string_view name, const Uuid& uuid) {
     object_[name] = uuid_of(uuid);
 }
@@ -268,6 +274,54 @@ void Operations::change_keys(const Interface& interface, const StringMap& set, c
     add_mutation("Interface", interface.uuid, map_mutations("external_ids", set, remove));
     transaction_.changes.push_back(
         fmt::format("set external_ids:{} of Interface {}", keys_of(set, remove), interface.name));
+}
+
+std::string Operations::insert_queue(const StringMap& other_config, const std::string& mark) {
+    Columns columns;
+    columns.string_map("other_config", other_config);
+    columns.string_map("external_ids", {{std::string(kMark), mark}});
+    return insert("Queue", columns);
+}
+
+void Operations::add_shaper(const Port& port, const DesiredShaper& shaper, const std::string& mark) {
+    std::map<std::int64_t, std::string> queues;
+    for (const auto& [number, other_config] : shaper.queues)
+        queues.emplace(number, insert_queue(other_config, mark));
+    Columns columns;
+    columns.string("type", kShaperType);
+    columns.string_map("other_config", shaper.other_config);
+    columns.integer_named_map("queues", queues);
+    columns.string_map("external_ids", {{std::string(kMark), mark}});
+    Columns place;
+    place.named_set("qos", {insert("QoS", columns)});
+    update("Port", port.uuid, port.name, place);
+}
+
+void Operations::add_queue(const Qos& qos, std::int64_t number, const StringMap& other_config, const std::string& mark,
+                           const std::string& port) {
+    const std::string row = insert_queue(other_config, mark);
+    json::array map = pair_of("map", only(pair_of(number, named_uuid(row))));
+    add_mutation("QoS", qos.uuid, only(mutation("queues", "insert", std::move(map))));
+    changed(fmt::format("add queue {} to {}", number, port));
+}
+
+void Operations::drop_queue(const Qos& qos, std::int64_t number, const std::string& port) {
+    add_mutation("QoS", qos.uuid, only(mutation("queues", "delete", set_of(only(number)))));
+    changed(fmt::format("remove queue {} from {}", number, port));
+}
+
+void Operations::clear_qos(const Port& port) {
+    Columns columns;
+    columns.empty_set("qos");
+    update("Port", port.uuid, port.name, columns);
+}
+
+void Operations::remove_row(std::string_view table, const Uuid& row) {
+    json::object object = operation("delete", table);
+    object["where"] = where_uuid(row);
+    add(object);
+    transaction_.changes.push_back(fmt::format("remove a {} row that is not in use any more", table));
+    ++transaction_.tidied;
 }
 
 Transaction Operations::finish() {

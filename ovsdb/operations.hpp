@@ -15,6 +15,7 @@ class Columns {
     void integer(std::string_view name, std::int64_t value);
     void string_set(std::string_view name, const std::set<std::string>& values);
     void string_map(std::string_view name, const StringMap& map);
+    void integer_named_map(std::string_view name, const std::map<std::int64_t, std::string>& names);
     /// References to rows that the same transaction inserts.
     void named_set(std::string_view name, const std::vector<std::string>& names);
     void uuid(std::string_view name, const Uuid& uuid);
@@ -56,10 +57,21 @@ class Operations {
     /// The same on external_ids of an interface that is not weft's: nothing for ovs-vswitchd to apply.
     void change_keys(const Interface& interface, const StringMap& set, const std::set<std::string>& remove);
 
+    /// A QoS row and its queues, put on a port.
+    void add_shaper(const Port& port, const DesiredShaper& shaper, const std::string& mark);
+    void add_queue(const Qos& qos, std::int64_t number, const StringMap& other_config, const std::string& mark,
+                   const std::string& port);
+    /// Takes it out of the QoS row; the row of the queue itself stays.
+    void drop_queue(const Qos& qos, std::int64_t number, const std::string& port);
+    void clear_qos(const Port& port);
+    /// A row that nothing refers to.
+    void remove_row(std::string_view table, const Uuid& row);
+
     Transaction finish();
 
   private:
     void add(const boost::json::object& object);
+    std::string insert_queue(const StringMap& other_config, const std::string& mark);
     void add_mutation(std::string_view table, const Uuid& row, boost::json::array mutations);
     void changed(std::string what); ///< something for ovs-vswitchd to apply
 

@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "ovsdb/operations.hpp"
+#include "ovsdb/plan_shapers.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -69,6 +70,7 @@ class Planner {
         for (const auto& [name, place] : places_)
             plan_port(place);
         plan_interface_keys();
+        plan_shapers(replica_, desired_, operations_);
         return operations_.finish();
     }
 
@@ -349,6 +351,7 @@ Transaction cleanup_rows(const Replica& replica) {
         if (going.contains(uuid)) continue;
         operations.change_keys(interface, {}, change_of(interface.external_ids, {}).remove);
     }
+    plan_shapers(replica, {}, operations);
     return operations.finish();
 }
 

@@ -1,6 +1,6 @@
 // The difference between what a host's OVSDB holds and what it should, as one transaction. Pure. It touches rows that
-// carry external_ids:weft, its own rows' places in Bridge.ports, Open_vSwitch.bridges and Open_vSwitch.datapaths, and
-// keys "weft-…" of other interfaces; nothing else.
+// carry external_ids:weft, its own rows' places in Bridge.ports, Open_vSwitch.bridges, Open_vSwitch.datapaths and
+// Port.qos, and keys "weft-…" of other interfaces; nothing else.
 #pragma once
 #include "base/result.hpp"
 #include "ovsdb/desired.hpp"

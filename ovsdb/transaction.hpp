@@ -14,6 +14,8 @@ struct Transaction {
     /// Whether it raises next_cfg because ovs-vswitchd has something to apply; its last operation then reads the new
     /// value.
     bool reconfigures = false;
+    /// Of the changes, those that take away what nothing refers to any more: no hand's work is undone by them.
+    std::size_t tidied = 0;
 
     bool empty() const { return operations.empty(); }
     bool operator==(const Transaction&) const = default;

@@ -1,6 +1,8 @@
 // plan_rows without a server: replicas given as updates, the transaction as its operations.
 #include "ovsdb/plan_rows.hpp"
 
+#include "ovsdb/plan_shapers.hpp"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -252,6 +254,100 @@ TEST(PlanRows, SetsAndTakesBackKeysOfBoundInterfaces) {
                                                      R"(["external_ids","insert",["map",[["weft-ready","yes"]]]]])"));
     EXPECT_THAT(transaction.operations[1],
                 HasSubstr(R"("mutations":[["external_ids","delete",["set",["weft-ready"]]]])"));
+}
+
+/// vnet0 of the bridge, to be shaped; its QoS row as `qos` says.
+Rows with_vnet0(const std::string& qos) {
+    auto rows = in_place();
+    rows.row("Bridge", 2, R"({"name": "br-int", "datapath_type": "netdev", "ports": ["set",[#4,#5,#22]],
+            "controller": #6, "fail_mode": "secure", "protocols": ["set",["OpenFlow14","OpenFlow15"]],
+            "external_ids": ["map",[["weft","h1"]]],
+            "other_config": ["map",[["datapath-id","00000000000000a1"],["disable-in-band","true"]]]})")
+        .row("Port", 22, R"({"name": "vnet0", "interfaces": #23)" + qos + "}")
+        .row("Interface", 23, R"({"name": "vnet0"})");
+    return rows;
+}
+
+/// Its QoS row 40 with queue row 41, weft's.
+Rows with_shaped_vnet0() {
+    auto rows = with_vnet0(R"(, "qos": #40)");
+    rows.row("QoS", 40, R"({"type": "linux-htb", "other_config": ["map",[["max-rate","1000"]]],
+            "queues": ["map",[[0,#41]]], "external_ids": ["map",[["weft","h1"]]]})")
+        .row("Queue", 41,
+             R"({"other_config": ["map",[["max-rate","1000"]]], "external_ids": ["map",[["weft","h1"]]]})");
+    return rows;
+}
+
+DesiredRows shaping(const std::string& rate = "1000") {
+    auto want = desired();
+    want.shapers = {{"vnet0", {{{"max-rate", rate}}, {{0, {{"max-rate", rate}}}}}}};
+    return want;
+}
+
+TEST(PlanRows, ShapesAPortThatIsNotItsOwn) {
+    const auto transaction = plan(with_vnet0(""), shaping());
+    EXPECT_TRUE(transaction.reconfigures);
+    EXPECT_EQ(transaction.tidied, 0U);
+    EXPECT_THAT(transaction.changes, ElementsAre("set qos of Port vnet0"));
+    EXPECT_EQ(
+        fmt::format("\n{}\n{}\n{}\n", transaction.operations[0], transaction.operations[1], transaction.operations[2]),
+        R"(
+{"op":"insert","table":"Queue","uuid-name":"row1","row":{"other_config":["map",[["max-rate","1000"]]],"external_ids":["map",[["weft","h1"]]]}}
+{"op":"insert","table":"QoS","uuid-name":"row2","row":{"type":"linux-htb","other_config":["map",[["max-rate","1000"]]],"queues":["map",[[0,["named-uuid","row1"]]]],"external_ids":["map",[["weft","h1"]]]}}
+{"op":"update","table":"Port","where":[["_uuid","==",["uuid","00000000-0000-0000-0000-000000000022"]]],"row":{"qos":["set",[["named-uuid","row2"]]]}}
+)");
+    EXPECT_TRUE(plan(with_shaped_vnet0(), shaping()).empty());
+}
+
+TEST(PlanRows, ChangesAShaperInPlace) {
+    EXPECT_THAT(plan(with_shaped_vnet0(), shaping("2000")).changes,
+                ElementsAre("set other_config of QoS of vnet0", "set other_config of Queue 0 of vnet0"));
+    auto want = shaping();
+    want.shapers["vnet0"].queues = {{7, {{"min-rate", "5"}}}};
+    EXPECT_THAT(plan(with_shaped_vnet0(), want).changes,
+                ElementsAre("add queue 7 to vnet0", "remove queue 0 from vnet0",
+                            "remove a Queue row that is not in use any more"));
+}
+
+TEST(PlanRows, LeavesTheQosOfSomebodyElseAlone) {
+    auto rows = with_vnet0(R"(, "qos": #50)");
+    rows.row("QoS", 50, R"({"type": "linux-htb"})");
+    EXPECT_TRUE(plan(rows, shaping()).empty());
+    EXPECT_TRUE(plan(rows, desired()).empty());
+    EXPECT_TRUE(cleanup_rows(with_vnet0("").replica()).changes.front() == "remove bridge br-int");
+    EXPECT_EQ(shaper_of(rows.replica(), "vnet0"), Shaper::foreign);
+    EXPECT_EQ(shaper_of(with_shaped_vnet0().replica(), "vnet0"), Shaper::weft);
+    EXPECT_EQ(shaper_of(with_vnet0("").replica(), "vnet0"), Shaper::none);
+}
+
+TEST(PlanRows, TakesAShaperOffWithItsRows) {
+    EXPECT_THAT(plan(with_shaped_vnet0(), desired()).changes,
+                ElementsAre("set qos of Port vnet0", "remove a QoS row that is not in use any more",
+                            "remove a Queue row that is not in use any more"));
+    EXPECT_THAT(cleanup_rows(with_shaped_vnet0().replica()).changes,
+                testing::Contains("remove a QoS row that is not in use any more"));
+}
+
+TEST(PlanRows, TidiesUpAfterAPortThatIsGone) {
+    auto rows = in_place();
+    rows.row("QoS", 40,
+             R"({"type": "linux-htb", "queues": ["map",[[0,#41]]], "external_ids": ["map",[["weft","h1"]]]})")
+        .row("Queue", 41, R"({"external_ids": ["map",[["weft","h1"]]]})")
+        .row("Queue", 42, R"({"external_ids": ["map",[["weft","h1"]]]})")
+        .row("QoS", 50, R"({"type": "linux-htb", "queues": ["map",[[3,#42]]]})");
+    const auto transaction = plan(rows, shaping());
+    EXPECT_THAT(transaction.changes, ElementsAre("remove a QoS row that is not in use any more",
+                                                 "remove a Queue row that is not in use any more"));
+    EXPECT_EQ(transaction.tidied, transaction.changes.size());
+    EXPECT_FALSE(transaction.reconfigures);
+}
+
+TEST(PlanRows, APortOfAnotherBridgeIsNotShaped) {
+    auto rows = in_place();
+    rows.row("Bridge", 20, R"({"name": "br-x", "ports": #22})")
+        .row("Port", 22, R"({"name": "vnet0", "interfaces": #23})")
+        .row("Interface", 23, R"({"name": "vnet0"})");
+    EXPECT_TRUE(plan(rows, shaping()).empty());
 }
 
 TEST(PlanRows, CleansAHostThatLeft) {
