@@ -63,6 +63,11 @@ struct Meter {
     std::uint32_t id = 0;
     bool operator==(const Meter&) const = default;
 };
+/// set_queue: the queue of the port that it leaves by, where that port has one of this number.
+struct SetQueue {
+    std::uint32_t id = 0;
+    bool operator==(const SetQueue&) const = default;
+};
 struct DecTtl {
     bool operator==(const DecTtl&) const = default;
 };
@@ -108,8 +113,8 @@ struct Controller {
 };
 
 struct Action {
-    std::variant<Output, Group, SetField, Move, PushVlan, PopVlan, Resubmit, GotoTable, Meter, DecTtl, CtClear, Ct,
-                 CheckPktLarger, Conjunction, Controller>
+    std::variant<Output, Group, SetField, Move, PushVlan, PopVlan, Resubmit, GotoTable, Meter, SetQueue, DecTtl,
+                 CtClear, Ct, CheckPktLarger, Conjunction, Controller>
         value;
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, Action>)

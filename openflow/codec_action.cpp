@@ -76,6 +76,10 @@ void put(const Meter& meter, ofpbuf* out) {
     ofpact_put_METER(out)->meter_id = meter.id;
 }
 
+void put(const SetQueue& set, ofpbuf* out) {
+    ofpact_put_SET_QUEUE(out)->queue_id = set.id;
+}
+
 void put(const DecTtl&, ofpbuf* out) {
     ofpact_put_DEC_TTL(out)->n_controllers = 1;
     const std::uint16_t controller = 0;
@@ -273,6 +277,9 @@ bool get_action(const ofpact* action, Actions* out) {
         return true;
     case OFPACT_METER:
         out->emplace_back(Meter{ofpact_get_METER(action)->meter_id});
+        return true;
+    case OFPACT_SET_QUEUE:
+        out->emplace_back(SetQueue{ofpact_get_SET_QUEUE(action)->queue_id});
         return true;
     case OFPACT_DEC_TTL: {
         const auto* ids = ofpact_get_DEC_TTL(action);

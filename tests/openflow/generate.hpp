@@ -187,7 +187,7 @@ inline Actions actions(const Match& match) {
     Actions list;
     if (chance(20)) list.push_back(Meter{*rc::gen::inRange<std::uint32_t>(1, 4)});
     for (int i = *rc::gen::inRange(0, 6); i > 0; --i) {
-        switch (*rc::gen::inRange(0, 16)) {
+        switch (*rc::gen::inRange(0, 17)) {
         case 0:
             list.push_back(Output{*rc::gen::inRange<std::uint32_t>(1, 0xfeff)});
             break;
@@ -240,6 +240,9 @@ inline Actions actions(const Match& match) {
             if (ip) list.push_back(DecTtl{});
             if (ip) list.push_back(set_some(one_of({Field::ip_dscp, Field::ip_ecn, Field::ip_ttl})));
             if (ip && proto && proto->value == ip_proto::kUdp && !frag) list.push_back(set_some(Field::udp_dst));
+            break;
+        case 16:
+            list.push_back(SetQueue{*rc::gen::inRange<std::uint32_t>(0, 0xf000)});
             break;
         case 15:
             if (match.find(Field::icmpv6_type) && match.find(Field::nd_target)) {
