@@ -44,13 +44,24 @@ json::object flow_object(const std::string& host, const openflow::FlowStats& flo
             {"bytes", flow.bytes}};
 }
 
+/// The stage of a port's meter, and what it is of.
+std::pair<pipeline::Stage, const char*> place_of(pipeline::Reason reason) {
+    switch (reason) {
+    case pipeline::Reason::new_connection_rate:
+        return {pipeline::Stage::state, "meter of new connections"};
+    case pipeline::Reason::rate:
+        return {pipeline::Stage::guard, "meter of what it sends"};
+    default:
+        return {pipeline::Stage::respond, "meter of questions to weft"};
+    }
+}
+
 /// What a port's meter dropped, in the shape of a flow: no flow counts it.
 json::array drops_of_meters(const std::string& host, const fabric::HostView& view,
                             const std::vector<openflow::MeterStats>& stats, const FlowQuery& query) {
     json::array result;
     for (const auto& dropped : meter_drops(view, stats)) {
-        const bool connections = dropped.reason == pipeline::Reason::new_connection_rate;
-        const auto stage = connections ? pipeline::Stage::state : pipeline::Stage::respond;
+        const auto [stage, meter] = place_of(dropped.reason);
         const auto owner = "port/" + dropped.port;
         if (!query.owner.empty() && query.owner != owner) continue;
         if (!query.stage.empty() && query.stage != pipeline::info(stage).name) continue;
@@ -58,7 +69,7 @@ json::array drops_of_meters(const std::string& host, const fabric::HostView& vie
                           {"table", pipeline::table_of(stage)},
                           {"stage", pipeline::info(stage).name},
                           {"priority", nullptr},
-                          {"match", connections ? "meter of new connections" : "meter of questions to weft"},
+                          {"match", meter},
                           {"actions", "drop"},
                           {"owner", owner},
                           {"reason", pipeline::name_of(dropped.reason)},

@@ -5,18 +5,25 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <set>
 
 namespace weft::controller {
 namespace {
 
-/// A kind of object that the topology may hold and that nothing acts on yet must not pass in silence.
-std::vector<std::string> unserved(const topology::Topology& topology) {
-    std::vector<std::string> notices;
-    const auto note = [&](std::size_t count, std::string_view what, std::string_view effect) {
-        if (count > 0) notices.push_back(fmt::format("{} {} not served yet: {}", count, what, effect));
-    };
-    note(topology.qos.size(), "[[qos]]", "rates are not limited");
-    return notices;
+/// Where a guarantee that a port has cannot act. `validate` warns of hosts whose datapath is in the file.
+std::vector<std::string> idle_guarantees(const topology::Topology& topology) {
+    std::set<std::string> guaranteed;
+    for (const auto& [_, port] : topology.ports)
+        if (const auto qos = topology.qos.find(port.qos);
+            qos != topology.qos.end() && qos->second.guarantee_bits_per_second)
+            guaranteed.insert(qos->first);
+    std::vector<std::string> userspace;
+    for (const auto& [name, host] : topology.hosts)
+        if (host.datapath == topology::Datapath::netdev) userspace.push_back(name);
+    if (guaranteed.empty() || userspace.empty()) return {};
+    return {fmt::format("no guarantee of qos {} on {}: datapath \"netdev\" puts no packet in a queue",
+                        fmt::join(guaranteed, ", "), fmt::join(userspace, ", "))};
 }
 
 topology::ObservedMacs observed_macs(const fabric::Judgement& judgement, const topology::Topology& topology,
@@ -138,7 +145,7 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
             candidate.notices.push_back(problem.text);
         else
             candidate.problems.push_back(std::move(problem));
-    for (auto& notice : unserved(parsed.topology))
+    for (auto& notice : idle_guarantees(*candidate.topology))
         candidate.notices.push_back(std::move(notice));
     for (const auto& [object, trouble] : candidate.vm_ports.troubles)
         if (!troubles_.contains(object)) candidate.notices.push_back(object + ": " + trouble);

@@ -25,7 +25,7 @@ struct Candidate {
     fabric::VmPorts vm_ports;
     topology::Allocations allocations;
     std::vector<topology::Problem> problems; ///< an error among them: it may not
-    std::vector<std::string> notices;        ///< what it asks for that weft does not do yet
+    std::vector<std::string> notices;        ///< what it asks for and cannot have
     bool ok() const;
 };
 

@@ -37,6 +37,7 @@ std::vector<MeterDrops> meter_drops(const fabric::HostView& host, const std::vec
             const auto ofport = attachment->binding.ofport;
             for (const auto& [id, reason] :
                  {std::pair(fabric::new_connections_meter(ofport), Reason::new_connection_rate),
+                  std::pair(fabric::egress_meter(ofport), Reason::rate),
                   std::pair(pipeline::port_service_meter(ofport), Reason::punt_limit)})
                 if (const auto meter = by_id.find(id); meter != by_id.end())
                     result.insert_or_assign({port, reason}, MeterDrops{port, reason, meter->second->dropped_packets,
@@ -53,6 +54,7 @@ void PortMeters::note(const fabric::HostView& host, const std::vector<openflow::
     // What a meter had dropped when it was first looked at is no news.
     const bool first = seen_.insert(host.name).second;
     for (const auto& drops : meter_drops(host, stats)) {
+        if (drops.reason == Reason::rate) continue;
         auto& known = known_[{host.name, drops.port, drops.reason}];
         const bool rose = !first && drops.packets > known.packets;
         known.packets = drops.packets;

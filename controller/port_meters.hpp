@@ -1,4 +1,5 @@
-// PortMeters: tells of ports whose meters drop: they begin too many connections, or ask weft for too much. A meter
+// PortMeters: tells of ports whose meters drop: they begin too many connections, or ask weft for too much. (That a port
+// sends more than its rate is no event: TCP does so all the time.) A meter
 // drops in the switch and no flow counts it, so its own counter is what is looked at.
 #pragma once
 #include "controller/published.hpp"
@@ -17,7 +18,7 @@ namespace weft::controller {
 /// A port's meter on one host and what it has dropped since it was made.
 struct MeterDrops {
     std::string port;
-    pipeline::Reason reason = pipeline::Reason::none; ///< new_connection_rate or punt_limit
+    pipeline::Reason reason = pipeline::Reason::none; ///< new_connection_rate, punt_limit or rate
     std::uint64_t packets = 0, bytes = 0;
 };
 

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Stream>> of_host(std::unique_ptr<Stream> stream, const st
 
 bool RowsAgent::Wanted::same_as(const Wanted& other) const {
     return endpoint == other.endpoint && tls == other.tls && host == other.host && controllers == other.controllers &&
-           watched == other.watched && withdrawn == other.withdrawn && leaving == other.leaving;
+           watched == other.watched && withdrawn == other.withdrawn && qos == other.qos && leaving == other.leaving;
 }
 
 RowsAgent::RowsAgent(asio::io_context& io, std::string host, Voice voice, Observer observer, Changed changed)
@@ -96,7 +96,7 @@ ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
     targets.reserve(wanted.controllers.size());
     for (const auto& target : wanted.controllers)
         targets.push_back(with_local_address(target, local_address_));
-    return fabric::desired_rows(wanted.host, {std::move(targets), wanted.watched, wanted.withdrawn});
+    return fabric::desired_rows(wanted.host, {std::move(targets), wanted.watched, wanted.withdrawn, wanted.qos});
 }
 
 std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const {
@@ -104,6 +104,27 @@ std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const
     if (wanted.leaving) return ovsdb::cleanup_rows(session_->replica()).changes.size();
     const auto plan = ovsdb::plan_rows(session_->replica(), rows(wanted));
     return plan ? plan->changes.size() : 0;
+}
+
+std::map<std::string, ovsdb::Shaper> RowsAgent::shapers() const {
+    std::map<std::string, ovsdb::Shaper> result;
+    if (!session_ || session_->ended() || wanted_.leaving) return result;
+    for (const auto& [interface, _] : wanted_.qos.shaped)
+        result.emplace(interface, ovsdb::shaper_of(session_->replica(), interface));
+    return result;
+}
+
+void RowsAgent::tell_of_foreign_shapers() {
+    std::set<std::string> foreign;
+    for (const auto& [interface, shaper] : shapers())
+        if (shaper == ovsdb::Shaper::foreign) foreign.insert(interface);
+    for (const auto& interface : foreign)
+        if (!foreign_shapers_.contains(interface))
+            voice_.say(LogLevel::warning, "foreign_qos", host_, "interface " + interface,
+                       fmt::format("its port has a QoS that is not weft's, so what goes to it is not limited; to hand "
+                                   "it over: ovs-vsctl clear port {} qos",
+                                   interface));
+    foreign_shapers_ = std::move(foreign);
 }
 
 Task<RowsAgent::Statistics> RowsAgent::statistics() {
@@ -159,7 +180,7 @@ Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
 
 Task<Result<>> RowsAgent::bring_up_to_date() {
     for (;;) {
-        const bool repair = !rewanted_;
+        bool repair = !rewanted_;
         const Wanted wanted = wanted_;
         auto plan = wanted.leaving ? Result<ovsdb::Transaction>(ovsdb::cleanup_rows(session_->replica()))
                                    : ovsdb::plan_rows(session_->replica(), rows(wanted));
@@ -170,6 +191,7 @@ Task<Result<>> RowsAgent::bring_up_to_date() {
             done_ = wanted.leaving;
             co_return Result<>{};
         }
+        repair = repair && plan->tidied < plan->changes.size();
         const auto changes = fmt::format("{}", fmt::join(plan->changes, ", "));
         if (!repair) enter(Phase::configuring, "rows are being brought up to date");
         failpoint("rows.planned");
@@ -199,6 +221,7 @@ void RowsAgent::observe(const Result<>& updated) {
         enter(Phase::refused, fmt::format("{}", fmt::join(seen.troubles, "; ")));
     else
         enter(Phase::configured, "");
+    tell_of_foreign_shapers();
     if (observed_ == seen) return;
     observed_ = seen;
     observer_(seen);

@@ -6,6 +6,7 @@
 #include "base/mailbox.hpp"
 #include "controller/published.hpp"
 #include "fabric/host_rows.hpp"
+#include "ovsdb/plan_shapers.hpp"
 #include "ovsdb/session.hpp"
 
 #include <functional>
@@ -32,6 +33,7 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
         std::vector<std::string> controllers;
         std::set<Ip> watched;   ///< fabric::RowsContext
         bool withdrawn = false; ///< fabric::RowsContext
+        fabric::RowsQos qos;    ///< fabric::RowsContext
         bool leaving = false;   ///< the host left the topology: take everything of weft's off it, then done()
         bool same_as(const Wanted& other) const;
     };
@@ -57,6 +59,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     /// down.
     using Statistics = std::map<std::string, std::map<std::string, std::int64_t>>;
     Task<Statistics> statistics();
+    /// By interface, of those that should be shaped: what shapes it now. Empty while it is down.
+    std::map<std::string, ovsdb::Shaper> shapers() const;
     /// How many rows a change to `wanted` would touch; nothing while the host is down.
     std::optional<std::size_t> rows_to_change(const Wanted& wanted) const;
 
@@ -67,6 +71,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     ovsdb::DesiredRows rows(const Wanted& wanted) const;
     /// Reports what the rows say, after an attempt to bring them up to date.
     void observe(const Result<>& updated);
+    /// Tells of ports whose QoS is somebody else's, where there should be weft's.
+    void tell_of_foreign_shapers();
     void enter(Phase phase, std::string reason);
 
     asio::io_context& io_;
@@ -83,6 +89,7 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     std::string local_address_;
     std::optional<ovsdb::Session> session_;
     std::optional<fabric::Observation> observed_; ///< last reported in this session
+    std::set<std::string> foreign_shapers_;       ///< interfaces that were told of
     Phase phase_ = Phase::down;
     std::string reason_ = "not connected yet";
 };

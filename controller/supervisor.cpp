@@ -137,8 +137,10 @@ RowsAgent::Wanted Supervisor::wanted(const topology::Host& host) const {
     RowsAgent::Wanted wanted{
         .endpoint = *Endpoint::parse(host.ovsdb), .tls = tls_, .host = host, .controllers = {openflow.to_string()}};
     const auto& world = *intent_.published().world;
-    if (const auto view = world.hosts.find(host.name); view != world.hosts.end())
+    if (const auto view = world.hosts.find(host.name); view != world.hosts.end()) {
         wanted.watched = view->second->watched;
+        wanted.qos = view->second->qos;
+    }
     // A host that has no way out for any gateway tells the others by BFD, which is quicker than the daemon.
     bool candidate = false;
     bool linked = false;

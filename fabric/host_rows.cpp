@@ -37,6 +37,22 @@ ovsdb::DesiredPort watch_port(const topology::Host& host, const Ip& vtep, bool w
     return port;
 }
 
+/// To a port: all in one queue, at the rate at any time (min-rate), so that it spends its own burst.
+ovsdb::DesiredShaper shaper_of(const topology::Rate& rate) {
+    const auto bits = std::to_string(rate.bits_per_second);
+    return {.other_config = {{"max-rate", bits}},
+            .queues = {{0, {{"min-rate", bits}, {"max-rate", bits}, {"burst", std::to_string(rate.burst_bits)}}}}};
+}
+
+/// Of an uplink, at its NIC's speed: queue 0 is everybody else's.
+ovsdb::DesiredShaper shares_of(const std::map<std::uint32_t, std::uint64_t>& guaranteed) {
+    ovsdb::DesiredShaper shaper;
+    shaper.queues.emplace(0, ovsdb::StringMap{});
+    for (const auto& [queue, bits] : guaranteed)
+        shaper.queues.emplace(queue, ovsdb::StringMap{{"min-rate", std::to_string(bits)}});
+    return shaper;
+}
+
 void observe_watched(const ovsdb::Interface& interface, Observation& seen) {
     const auto vtep = Ip::parse(value_of(interface.external_ids, ovsdb::kPeerKey));
     if (!vtep || ofport_of(interface) == 0) return;
@@ -53,6 +69,8 @@ void observe_own(const ovsdb::Interface& interface, Observation& seen) {
     if (role == "bfd") observe_watched(interface, seen);
     const auto physnet = value_of(interface.external_ids, ovsdb::kUplinkKey);
     if (!physnet.empty() && ofport_of(interface) != 0) seen.facts.uplinks.emplace(physnet, ofport_of(interface));
+    // Linux's own, that is no patch port: HTB works on it.
+    if (!physnet.empty() && interface.type.empty() && !seen.facts.userspace) seen.facts.queues = true;
     if (!physnet.empty() && interface.link_state == "down") seen.dead_links.insert(physnet);
     if (interface.error)
         seen.troubles.push_back(
@@ -77,6 +95,8 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& c
         vxlan.name = ovsdb::kVxlanPort;
         vxlan.type = "vxlan";
         vxlan.options = {{"remote_ip", "flow"}, {"key", "flow"}, {"local_ip", host.vtep->to_string()}};
+        // Only then: the datapath tells packets apart by their DSCP where it copies it.
+        if (context.qos.marks) vxlan.options.emplace("tos", "inherit");
         vxlan.external_ids = {{std::string(ovsdb::kRoleKey), "vxlan"}};
         rows.ports.emplace(vxlan.name, std::move(vxlan));
         for (const auto& vtep : context.watched) {
@@ -85,6 +105,11 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& c
         }
     }
     rows.uplinks = host.uplinks;
+    for (const auto& [interface, rate] : context.qos.shaped)
+        rows.shapers.emplace(interface, shaper_of(rate));
+    if (!context.qos.guaranteed.empty())
+        for (const auto& [_, target] : host.uplinks)
+            rows.shapers.emplace(target, shares_of(context.qos.guaranteed));
     return rows;
 }
 

@@ -19,11 +19,13 @@ struct RowsContext {
     std::vector<std::string> controllers; ///< targets
     std::set<Ip> watched;                 ///< VTEPs of hosts that a BFD session runs with
     bool withdrawn = false; ///< tells them all that its path ends here: not to be used for a gateway (bfd:cpath_down)
+    RowsQos qos;
     bool operator==(const RowsContext&) const = default;
 };
 
 /// The bridge, its controllers, the VXLAN port (if the host has a VTEP), a point-to-point VXLAN port with BFD for each
-/// watched host, and the uplinks. `host.datapath` must be set.
+/// watched host, the uplinks, and the shapers: of what goes to ports with a rate, and on uplinks for guarantees.
+/// `host.datapath` must be set.
 ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& context);
 
 /// What a host's OVSDB tells of the host and of what is plugged into its weft bridge.

@@ -35,4 +35,9 @@ inline std::uint32_t new_connections_meter(std::uint32_t ofport) {
 /// In connections a second; the burst is twice that. The kernel of a busy server begins fewer.
 inline constexpr std::uint32_t kNewConnections = 10'000;
 
+/// The meter of what a port sends: its QoS class's egress rate.
+inline std::uint32_t egress_meter(std::uint32_t ofport) {
+    return 0x3'0000 + ofport;
+}
+
 } // namespace weft::fabric

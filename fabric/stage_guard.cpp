@@ -3,10 +3,15 @@
 //
 // A neighbour solicitation or advertisement passes twice: first its link-layer option and target are checked and
 // kNdChecked is set, then its source address like any other IPv6 packet's.
+//
+// What a port with a QoS class may say is metered, marked and, for a guarantee, put in a queue by the flows that let it
+// pass. OVS takes one meter a flow: so none of these flows may have another.
+#include "fabric/special.hpp"
 #include "fabric/stages.hpp"
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace weft::fabric {
 
@@ -35,6 +40,36 @@ const Ip kEui64Mask = Ip::v6({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0,
 const Prefix kLinkLocals{Ip::v6({0xfe, 0x80}), 64};
 constexpr std::uint8_t kRouterSolicitation = 133, kRouterAdvertisement = 134, kNeighbourSolicitation = 135,
                        kNeighbourAdvertisement = 136, kRedirect = 137, kMldv1Report = 131, kMldv2Report = 143;
+
+bool is_ip(const of::Match& match) {
+    const auto* type = match.find(of::Field::eth_type);
+    return type != nullptr && (type->value == of::eth_type::kIpv4 || type->value == of::eth_type::kIpv6);
+}
+
+/// On to the next stage, by way of the port's rate, mark and queue.
+of::Actions passes(const Emit& emit, const Attachment& attachment, bool ip) {
+    of::Actions actions;
+    if (attachment.qos && is_plugged(emit, attachment)) {
+        const auto ofport = attachment.binding.ofport;
+        if (attachment.qos->egress) actions.emplace_back(of::Meter{egress_meter(ofport)});
+        if (const auto queue = queue_of(emit.host, attachment)) actions.emplace_back(of::SetQueue{*queue});
+        if (attachment.qos->dscp && ip) actions.emplace_back(of::set_field(of::Field::ip_dscp, *attachment.qos->dscp));
+    }
+    actions.emplace_back(go_on_after(Stage::guard));
+    return actions;
+}
+
+/// Rounded to what a meter can say: kbit/s and kbit.
+of::MeterEntry meter_of(std::uint32_t ofport, const topology::Rate& rate) {
+    const auto kilo = [](std::uint64_t bits) {
+        constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+        return static_cast<std::uint32_t>(std::clamp<std::uint64_t>((bits + 500) / 1000, 1, kMost));
+    };
+    return {.id = egress_meter(ofport),
+            .packets = false,
+            .rate = kilo(rate.bits_per_second),
+            .burst = kilo(rate.burst_bits)};
+}
 
 /// The flows of one guarded attachment.
 class PortGuard {
@@ -80,7 +115,8 @@ class PortGuard {
     of::Match from_port() const { return of::Match().set(kSource, attachment_.id.value); }
     of::Match from_own_mac() const { return from_port().eth_src(attachment_.mac); }
     void allow(std::uint16_t priority, of::Match match) {
-        emit_.flow(Stage::guard, priority, owner_, std::move(match), {go_on_after(Stage::guard)});
+        auto actions = passes(emit_, attachment_, is_ip(match));
+        emit_.flow(Stage::guard, priority, owner_, std::move(match), std::move(actions));
     }
     void drop(std::uint16_t priority, Reason reason, of::Match match) {
         emit_.drop(Stage::guard, priority, owner_, reason, std::move(match));
@@ -180,11 +216,16 @@ void guard_peer(Emit& emit, const Ip& vtep) {
 
 void guard_attachment(Emit& emit, const NetworkCore& network, const Attachment& attachment) {
     if (!is_local(emit, attachment)) return;
-    if (attachment.port_security)
-        PortGuard(emit, network, attachment).emit();
-    else
-        emit.flow(Stage::guard, kUnguarded, owner_of(attachment), of::Match().set(kSource, attachment.id.value),
-                  {go_on_after(Stage::guard)});
+    const auto& qos = attachment.qos;
+    if (qos && qos->egress && attachment.leads && is_plugged(emit, attachment))
+        emit.meter(meter_of(attachment.binding.ofport, *qos->egress));
+    if (attachment.port_security) return PortGuard(emit, network, attachment).emit();
+    const auto from_port = [&] { return of::Match().set(kSource, attachment.id.value); };
+    emit.flow(Stage::guard, kUnguarded, owner_of(attachment), from_port(), passes(emit, attachment, false));
+    if (!qos || !qos->dscp) return;
+    for (const auto family : {of::eth_type::kIpv4, of::eth_type::kIpv6}) // what can carry a mark
+        emit.flow(Stage::guard, kUnguarded + 1, owner_of(attachment), from_port().eth_type(family),
+                  passes(emit, attachment, true));
 }
 
 } // namespace weft::fabric

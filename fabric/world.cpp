@@ -128,6 +128,19 @@ std::vector<Membership> memberships(const topology::Port& port) {
 
 using Groups = std::map<std::string, GroupPtr>;
 
+/// Nothing for a number beyond the queues that linux-htb can have (netdev-linux.c, HTB_N_QUEUES).
+std::optional<std::uint32_t> guaranteed_queue(std::uint32_t ofport) {
+    constexpr std::uint32_t kQueues = 0xf000;
+    return ofport > 0 && ofport < kQueues ? std::optional(ofport) : std::nullopt;
+}
+
+std::optional<PortQos> qos_of(const topology::Port& port, const topology::Topology& topology) {
+    const auto found = topology.qos.find(port.qos);
+    if (found == topology.qos.end()) return std::nullopt;
+    const auto& qos = found->second;
+    return PortQos{qos.name, qos.egress, qos.ingress, qos.dscp, qos.guarantee_bits_per_second};
+}
+
 Attachment attach(const topology::Port& port, const Membership& membership, bool leads, const Binding& binding,
                   const Inputs& inputs, const Groups& groups) {
     Attachment attachment;
@@ -144,6 +157,7 @@ Attachment attach(const topology::Port& port, const Membership& membership, bool
     for (const auto& group : port.security_groups)
         if (const auto found = groups.find(group); found != groups.end()) attachment.groups.push_back(found->second);
     attachment.port_security = port.port_security;
+    attachment.qos = qos_of(port, *inputs.topology);
     attachment.vlan = membership.vlan;
     attachment.leads = leads;
     const auto serves = [&](const std::string& name) {
@@ -182,6 +196,35 @@ std::map<std::string, std::vector<Attachment>> attachments(const Inputs& inputs,
         }
     }
     return result;
+}
+
+/// Of all hosts.
+std::map<std::string, RowsQos> rates_of(const Inputs& inputs) {
+    std::map<std::string, RowsQos> rates;
+    const auto& topology = *inputs.topology;
+    if (topology.qos.empty()) return rates;
+    bool marks = false;
+    for (const auto& [name, port] : topology.ports) {
+        const auto qos = qos_of(port, topology);
+        if (!qos) continue;
+        marks = marks || qos->dscp;
+        const auto bound = inputs.bindings.find(name);
+        if (bound == inputs.bindings.end()) continue;
+        const auto& binding = bound->second;
+        if (qos->ingress) {
+            rates[binding.host].shaped.emplace(binding.interface, *qos->ingress);
+            // The guest that arrives there is limited from its first frame on.
+            if (const auto& arriving = binding.arriving)
+                rates[arriving->host].shaped.emplace(arriving->interface, *qos->ingress);
+        }
+        const auto facts = inputs.facts.find(binding.host);
+        const auto queue = guaranteed_queue(binding.ofport);
+        if (qos->guarantee && queue && facts != inputs.facts.end() && facts->second.queues)
+            rates[binding.host].guaranteed.emplace(*queue, *qos->guarantee);
+    }
+    for (const auto& [name, _] : topology.hosts)
+        if (marks) rates[name].marks = true;
+    return rates;
 }
 
 NetworkPtr build_network(const topology::Network& network, const std::vector<Attachment>& members, const Inputs& inputs,
@@ -331,6 +374,12 @@ class HostBuilder {
 
 } // namespace
 
+std::optional<std::uint32_t> queue_of(const HostView& host, const Attachment& attachment) {
+    if (!attachment.qos || !attachment.qos->guarantee || !host.facts.queues || attachment.binding.host != host.name)
+        return std::nullopt;
+    return guaranteed_queue(attachment.binding.ofport);
+}
+
 Mac router_mac(std::string_view router) {
     return Mac::from_u64(kRouterMacs | (object_id(Kind::router, router).value & 0xff'ffff'ffff));
 }
@@ -389,6 +438,7 @@ WorldPtr build(const Inputs& inputs, const WorldPtr& previous, const Touched& to
     world->groups = previous && !reach.all ? previous->groups
                                            : groups_of(*inputs.topology, previous ? previous->groups : kNoGroups);
     const auto members = attachments(inputs, reach, world->groups);
+    auto rates = rates_of(inputs);
     std::map<std::string, std::vector<NetworkPtr>> present;
     for (const auto& [name, network] : inputs.topology->networks) {
         const auto before = previous ? find_or_null(previous->networks, name) : NetworkPtr{};
@@ -418,6 +468,7 @@ WorldPtr build(const Inputs& inputs, const WorldPtr& previous, const Touched& to
         const auto before = previous ? find_or_null(previous->hosts, name) : HostPtr{};
         auto view = HostBuilder(*world, inputs, spans, name).build(present[name]);
         add_policies(view, *world, before);
+        view.qos = std::move(rates[name]);
         world->hosts.emplace(name, shared_or_new(std::move(view), before));
     }
     return world;

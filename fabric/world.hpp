@@ -42,6 +42,7 @@ struct HostFacts {
     std::map<Ip, std::uint32_t> watched;          ///< other host's VTEP → ofport of the BFD session with it
     bool nd_ext = false;                          ///< Datapath.capabilities: ND options can be rewritten
     bool userspace = false;                       ///< its datapath is Open vSwitch's own, "netdev"
+    bool queues = false; ///< an uplink is a NIC of the bridge, and its datapath (Linux) puts packets in queues
     bool operator==(const HostFacts&) const = default;
 };
 
@@ -75,6 +76,16 @@ struct Learnt {
     }
 };
 
+/// The rates of a port's QoS class.
+struct PortQos {
+    std::string name;
+    std::optional<topology::Rate> egress;  ///< from the VM
+    std::optional<topology::Rate> ingress; ///< to the VM
+    std::optional<std::uint8_t> dscp;
+    std::optional<std::uint64_t> guarantee; ///< bits a second
+    bool operator==(const PortQos&) const = default;
+};
+
 /// One port in one network, with all that any host needs to know of it.
 struct Attachment {
     std::string port;
@@ -86,7 +97,8 @@ struct Attachment {
     std::vector<GroupPtr> groups; ///< its security groups, in the file's order
     bool port_security = true;
     std::optional<std::uint16_t> vlan; ///< tag on the port's side; none: untagged
-    bool leads = false;                ///< of a port's attachments, the one that carries the port's own flows
+    std::optional<PortQos> qos;
+    bool leads = false; ///< of a port's attachments, the one that carries the port's own flows
     Binding binding;
     bool served = false;             ///< leads, and the port is in a network with a service: it needs the port's meter
     std::optional<Ip> vtep;          ///< of the binding's host
@@ -196,6 +208,14 @@ Mac service_mac(std::string_view network);
 /// What a host routes onto a physical network carries this MAC, so that no router's is seen on two switch ports. 02:.
 Mac host_mac(std::string_view host, std::string_view physnet);
 
+/// What a host's rows say of QoS.
+struct RowsQos {
+    std::map<std::string, topology::Rate> shaped;      ///< by interface: the rate of what goes to its port
+    std::map<std::uint32_t, std::uint64_t> guaranteed; ///< by queue of the uplinks: bits a second
+    bool marks = false; ///< some port of the fabric is marked by DSCP: the outer header shows what the inner one does
+    bool operator==(const RowsQos&) const = default;
+};
+
 struct HostView {
     std::string name;
     ObjectId id;
@@ -216,9 +236,13 @@ struct HostView {
     std::set<Ip> watched;
     std::map<std::uint16_t, ZonePtr> zones;     ///< where connections are tracked here
     std::map<std::string, HostGroupPtr> groups; ///< of ports plugged in here
+    RowsQos qos;
     bool operator==(const HostView&) const = default;
 };
 using HostPtr = std::shared_ptr<const HostView>;
+
+/// The queue of a port plugged in here, on the uplinks; nothing where it has no guarantee, or it cannot be kept.
+std::optional<std::uint32_t> queue_of(const HostView& host, const Attachment& attachment);
 
 struct World {
     std::shared_ptr<const topology::Topology> topology;

@@ -85,6 +85,12 @@ void edit_policy(topology::Topology& topology, topology::Port& port) {
     port.security_groups.clear();
     for (const auto* name : {"g1", "g2"})
         if (maybe()) port.security_groups.emplace_back(name);
+    auto& gold = topology.qos["gold"];
+    gold = {.origin = {}, .name = "gold", .egress = {}, .ingress = {}, .dscp = {}, .guarantee_bits_per_second = {}};
+    if (maybe()) gold.egress = {.bits_per_second = 1'000'000U * static_cast<unsigned>(1 + one_of(3)), .burst_bits = 1};
+    if (maybe()) gold.ingress = {.bits_per_second = 1'000'000, .burst_bits = 1};
+    if (maybe()) gold.dscp = 46;
+    port.qos = maybe() ? "gold" : "";
     auto& acl = topology.networks.at(port.network).acl;
     acl.clear();
     if (maybe()) acl.push_back({.allow = false, .ports = {{80, 90}}, .remote = out.remote});
