@@ -142,6 +142,10 @@ class CommandLine {
                 "  weftctl groups\n  weftctl groups --watch\n"
                 "  weftctl groups -o json | jq '.[].rules[] | select(.packets == 0)'",
                 groups);
+        listing("qos", "The QoS classes: their rates, and what each does at its ports",
+                "  weftctl qos\n  weftctl qos --watch\n  weftctl show qos gold\n"
+                "  weftctl qos -o json | jq '.[].ports[] | select(.acts | not) | {port, what, how}'",
+                qos);
         listing("nat", "The translations: SNAT, floating IPs and port forwards, with counters",
                 "  weftctl nat\n  weftctl nat --watch\n"
                 "  weftctl nat -o json | jq '.[] | select(.kind == \"port_forward\")'",
@@ -237,7 +241,7 @@ class CommandLine {
         added->group("")
             ->add_option("KIND", arguments.kind)
             ->required()
-            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "group"}));
+            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "group", "qos"}));
     }
 
     CLI::App app_;

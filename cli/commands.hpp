@@ -55,6 +55,7 @@ int networks(Context& context);
 int ports(Context& context);
 int routers(Context& context);
 int groups(Context& context);
+int qos(Context& context);
 int gateways(Context& context);
 int nat(Context& context);
 int flows(Context& context, const FlowFilter& filter);

@@ -43,9 +43,10 @@ _weftctl() {{
         flows/--host) words="$(weftctl "${{daemon[@]}}" names host 2>/dev/null)" ;;
         attach/--port|detach/--port|migrate/--port) words="$(weftctl "${{daemon[@]}}" names port 2>/dev/null)" ;;
         attach/--group|migrate/--group) words="$(weftctl "${{daemon[@]}}" names group 2>/dev/null)" ;;
+        attach/--qos|migrate/--qos) words="$(weftctl "${{daemon[@]}}" names qos 2>/dev/null)" ;;
         attach/attach|detach/detach|migrate/migrate) ;; # weftd has no list of VMs
         attach/*|detach/*|migrate/*) words+=" $(weftctl "${{daemon[@]}}" names network 2>/dev/null)" ;;
-        show/host|show/network|show/port|show/router|show/gateway)
+        show/host|show/network|show/port|show/router|show/gateway|show/qos)
             words="$(weftctl "${{daemon[@]}}" names "$previous" 2>/dev/null)" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))

@@ -1,11 +1,12 @@
 // Commands that fetch one JSON value and show it: status, hosts, networks, ports, routers, gateways,
-// groups, nat, flows, show.
+// groups, qos, nat, flows, show.
 #include "base/ids.hpp"
 #include "cli/commands.hpp"
 #include "cli/http_client.hpp"
 #include "cli/json_text.hpp"
 #include "topology/nearest.hpp"
 
+#include <array>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <ostream>
@@ -224,6 +225,50 @@ void print_groups(std::ostream& out, const json::value& value, bool colours) {
                 colours, "no security groups");
 }
 
+/// 200000000: "200mbit", in the words of the topology file.
+std::string rate_words(const json::value& bits) {
+    if (!bits.is_number()) return "";
+    auto number = bits.to_number<std::uint64_t>();
+    constexpr std::array kUnits{"bit", "kbit", "mbit", "gbit"};
+    std::size_t unit = 0;
+    for (; unit + 1 < kUnits.size() && number != 0 && number % 1000 == 0; ++unit)
+        number /= 1000;
+    return fmt::format("{}{}", number, kUnits[unit]);
+}
+
+/// A line for each thing that the class does at a port, the class's own words on the first.
+void print_qos(std::ostream& out, const json::value& value, bool colours) {
+    json::array rows;
+    for (const auto& qos : items(value)) {
+        json::object row{{"name", at(qos, "name")},
+                         {"egress", rate_words(at(qos, "egress.rate"))},
+                         {"ingress", rate_words(at(qos, "ingress.rate"))},
+                         {"dscp", at(qos, "dscp")},
+                         {"guarantee", rate_words(at(qos, "guarantee"))}};
+        const auto ports = items(at(qos, "ports"));
+        if (ports.empty()) rows.push_back(row);
+        for (const auto& port : ports) {
+            for (const auto* key : {"port", "host", "what", "packets", "dropped"})
+                row[key] = at(port, key);
+            row["acts"] = at(port, "acts") == json::value(true) ? "yes" : "no";
+            rows.push_back(std::exchange(row, {}));
+        }
+    }
+    print_table(out,
+                table_of(rows, {{"NAME", "name"},
+                                {"EGRESS", "egress", true},
+                                {"INGRESS", "ingress", true},
+                                {"DSCP", "dscp", true},
+                                {"GUARANTEE", "guarantee", true},
+                                {"PORT", "port"},
+                                {"HOST", "host"},
+                                {"WHAT", "what"},
+                                {"ACTS", "acts"},
+                                {"PACKETS", "packets", true},
+                                {"DROPPED", "dropped", true}}),
+                colours, "no QoS classes");
+}
+
 void print_nat(std::ostream& out, const json::value& value, bool colours) {
     print_table(out,
                 table_of(items(value), {{"GATEWAY", "gateway"},
@@ -302,6 +347,9 @@ int gateways(Context& context) {
 int groups(Context& context) {
     return list(context, "/v1/groups", print_groups);
 }
+int qos(Context& context) {
+    return list(context, "/v1/qos", print_qos);
+}
 int nat(Context& context) {
     return list(context, "/v1/nat", print_nat);
 }
@@ -333,7 +381,8 @@ int show(Context& context, const std::string& kind, const std::string& name) {
 }
 
 int names(Context& context, const std::string& kind) {
-    if (const auto value = context.daemon.get("/v1/" + kind + "s", Milliseconds(2000))) {
+    const auto plural = kind == "qos" ? kind : kind + "s";
+    if (const auto value = context.daemon.get("/v1/" + plural, Milliseconds(2000))) {
         for (const auto& object : items(*value))
             context.environment.out << printable(words_at(object, "name")) << '\n';
     }

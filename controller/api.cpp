@@ -195,6 +195,7 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     if (path == "/v1/routers") co_return ok(view::routers(supervisor_));
     if (path == "/v1/gateways") co_return ok(view::gateways(supervisor_));
     if (path == "/v1/groups") co_return ok(co_await view::groups(supervisor_));
+    if (path == "/v1/qos") co_return ok(co_await view::qos(supervisor_));
     if (path == "/v1/nat") co_return ok(co_await view::translations(supervisor_));
     if (path == "/v1/flows") {
         view::FlowQuery query{query_value(request, "host"), query_value(request, "owner"),

@@ -42,6 +42,10 @@ Task<boost::json::value> translations(const Supervisor& supervisor);
 Task<boost::json::value> groups(const Supervisor& supervisor);
 /// For show(): null when there is none of that name.
 Task<boost::json::value> show_group(const Supervisor& supervisor, std::string name);
+/// The QoS classes; of each port of theirs what enforces them, where, or why nothing does, with counters.
+Task<boost::json::value> qos(const Supervisor& supervisor);
+/// For show(): null when there is none of that name.
+Task<boost::json::value> show_qos(const Supervisor& supervisor, std::string name);
 /// The entries of a network's ACL, counted.
 Task<boost::json::array> acl(const Supervisor& supervisor, std::string network);
 boost::json::value events(const EventLog& events, std::uint64_t since);

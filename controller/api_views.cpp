@@ -220,6 +220,7 @@ json::value describe(const Supervisor& supervisor, const std::string& kind, cons
             object["port_security"] = port.port_security;
             object["allowed_addresses"] = std::move(allowed);
             object["security_groups"] = std::move(groups);
+            object["qos"] = port.qos.empty() ? json::value(nullptr) : json::value(port.qos);
             object["declared"] = port.origin.to_string();
             return object;
         }
@@ -318,6 +319,7 @@ json::value events(const EventLog& events, std::uint64_t since) {
 Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, std::string name) {
     auto object = co_await show_routed(supervisor, kind, name);
     if (kind == "security_group") object = co_await show_group(supervisor, name);
+    if (kind == "qos") object = co_await show_qos(supervisor, name);
     if (object.is_null()) {
         const auto listed = co_await ports(supervisor);
         object = describe(supervisor, kind, name, listed.as_array());
@@ -325,7 +327,7 @@ Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, s
     }
     if (object.is_null())
         co_return fail(ErrorKind::invalid, fmt::format("no {} is named {} (show knows host, network, port, router, "
-                                                       "gateway, floating_ip, port_forward and security_group)",
+                                                       "gateway, floating_ip, port_forward, security_group and qos)",
                                                        kind, name));
     co_return object;
 }

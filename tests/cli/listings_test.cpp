@@ -32,7 +32,8 @@ TEST(Status, ShowsHostsAndAlwaysSucceeds) {
 
 TEST(Listings, PassJsonThrough) {
     ScriptedDaemon daemon;
-    for (const auto* name : {"status", "hosts", "networks", "ports", "routers", "gateways", "groups", "nat", "flows"}) {
+    for (const auto* name :
+         {"status", "hosts", "networks", "ports", "routers", "gateways", "groups", "qos", "nat", "flows"}) {
         daemon.answer(std::string("/v1/") + name, kStatus);
         for (const auto& arguments : {std::vector<std::string>{name, "-o", "json"}, {"-o", "json", name}}) {
             const auto ran = daemon.weftctl(arguments);
