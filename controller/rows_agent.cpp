@@ -96,7 +96,9 @@ ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
     targets.reserve(wanted.controllers.size());
     for (const auto& target : wanted.controllers)
         targets.push_back(with_local_address(target, local_address_));
-    return fabric::desired_rows(wanted.host, {std::move(targets), wanted.watched, wanted.withdrawn, wanted.qos});
+    auto rows = fabric::desired_rows(wanted.host, {std::move(targets), wanted.watched, wanted.withdrawn, wanted.qos});
+    rows.keeps_shapers = !observed_; // a daemon that has just begun knows of no binding, and limits go on
+    return rows;
 }
 
 std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const {
@@ -223,6 +225,7 @@ void RowsAgent::observe(const Result<>& updated) {
         enter(Phase::configured, "");
     tell_of_foreign_shapers();
     if (observed_ == seen) return;
+    if (!observed_) wake_->raise(); // now what nobody needs may go
     observed_ = seen;
     observer_(seen);
 }

@@ -56,6 +56,8 @@ struct DesiredRows {
     /// Interface name → what Port.qos of its port leads to. Ports of weft's bridge only; a port whose QoS is somebody
     /// else's is left alone.
     std::map<std::string, DesiredShaper> shapers;
+    /// Who is plugged in is not known yet: QoS and Queue rows stay as they are.
+    bool keeps_shapers = false;
     bool operator==(const DesiredRows&) const = default;
 };
 

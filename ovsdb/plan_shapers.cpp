@@ -82,7 +82,7 @@ class ShaperPlanner {
 } // namespace
 
 void plan_shapers(const Replica& replica, const DesiredRows& desired, Operations& operations) {
-    ShaperPlanner(replica, desired, operations).plan();
+    if (!desired.keeps_shapers) ShaperPlanner(replica, desired, operations).plan();
 }
 
 Shaper shaper_of(const Replica& replica, std::string_view interface) {

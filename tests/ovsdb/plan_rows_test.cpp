@@ -328,6 +328,12 @@ TEST(PlanRows, TakesAShaperOffWithItsRows) {
                 testing::Contains("remove a QoS row that is not in use any more"));
 }
 
+TEST(PlanRows, KeepsShapersWhileItIsNotKnownWhoIsPluggedIn) {
+    auto want = desired();
+    want.keeps_shapers = true;
+    EXPECT_TRUE(plan(with_shaped_vnet0(), want).empty());
+}
+
 TEST(PlanRows, TidiesUpAfterAPortThatIsGone) {
     auto rows = in_place();
     rows.row("QoS", 40,
