@@ -45,11 +45,12 @@ json::object flow_object(const std::string& host, const openflow::FlowStats& flo
 }
 
 /// The stage of a port's meter, and what it is of.
-std::pair<pipeline::Stage, const char*> place_of(pipeline::Reason reason) {
-    switch (reason) {
+std::pair<pipeline::Stage, const char*> place_of(const MeterDrops& drops) {
+    switch (drops.reason) {
     case pipeline::Reason::new_connection_rate:
         return {pipeline::Stage::state, "meter of new connections"};
     case pipeline::Reason::rate:
+        if (drops.to_port) return {pipeline::Stage::output, "meter of what goes to it"};
         return {pipeline::Stage::guard, "meter of what it sends"};
     default:
         return {pipeline::Stage::respond, "meter of questions to weft"};
@@ -61,7 +62,7 @@ json::array drops_of_meters(const std::string& host, const fabric::HostView& vie
                             const std::vector<openflow::MeterStats>& stats, const FlowQuery& query) {
     json::array result;
     for (const auto& dropped : meter_drops(view, stats)) {
-        const auto [stage, meter] = place_of(dropped.reason);
+        const auto [stage, meter] = place_of(dropped);
         const auto owner = "port/" + dropped.port;
         if (!query.owner.empty() && query.owner != owner) continue;
         if (!query.stage.empty() && query.stage != pipeline::info(stage).name) continue;

@@ -95,8 +95,12 @@ class PortParts {
         const auto shaper = seen_->shapers.find(interface);
         const auto now = shaper == seen_->shapers.end() ? ovsdb::Shaper::none : shaper->second;
         part.acts = now == ovsdb::Shaper::weft;
+        const auto id = fabric::ingress_meter(binding_->ofport);
+        const auto meter = seen_->meters.find(id);
         if (part.acts)
-            part.how = fmt::format("HTB on {} (QoS row, queue 0)", interface);
+            part.how =
+                fmt::format("HTB on {} (QoS row, queue 0){}", interface,
+                            meter == seen_->meters.end() ? "" : fmt::format(", behind meter {:#x} in output", id));
         else if (now == ovsdb::Shaper::foreign)
             part.how =
                 fmt::format("the port of {0} has a QoS that is not weft's: ovs-vsctl clear port {0} qos", interface);
@@ -111,6 +115,7 @@ class PortParts {
         part.packets = counter("tx_packets");
         part.bytes = counter("tx_bytes");
         part.dropped = counter("tx_dropped");
+        if (meter != seen_->meters.end()) part.dropped = meter->second.dropped_packets;
     }
 
     void dscp(Part& part) const {

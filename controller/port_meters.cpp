@@ -29,7 +29,7 @@ std::vector<MeterDrops> meter_drops(const fabric::HostView& host, const std::vec
     std::map<std::uint32_t, const openflow::MeterStats*> by_id;
     for (const auto& meter : stats)
         if (meter.dropped_packets > 0) by_id.emplace(meter.id, &meter);
-    std::map<std::pair<std::string, Reason>, MeterDrops> result; // a trunk's port is in several networks
+    std::map<std::pair<std::string, std::uint32_t>, MeterDrops> result; // a trunk's port is in several networks
     if (by_id.empty()) return {};
     for (const auto& [_, network] : host.networks)
         for (const auto& [port, attachment] : network->bound) {
@@ -38,10 +38,12 @@ std::vector<MeterDrops> meter_drops(const fabric::HostView& host, const std::vec
             for (const auto& [id, reason] :
                  {std::pair(fabric::new_connections_meter(ofport), Reason::new_connection_rate),
                   std::pair(fabric::egress_meter(ofport), Reason::rate),
+                  std::pair(fabric::ingress_meter(ofport), Reason::rate),
                   std::pair(pipeline::port_service_meter(ofport), Reason::punt_limit)})
                 if (const auto meter = by_id.find(id); meter != by_id.end())
-                    result.insert_or_assign({port, reason}, MeterDrops{port, reason, meter->second->dropped_packets,
-                                                                       meter->second->dropped_bytes});
+                    result.insert_or_assign({port, id}, MeterDrops{port, reason, meter->second->dropped_packets,
+                                                                   meter->second->dropped_bytes,
+                                                                   id == fabric::ingress_meter(ofport)});
         }
     std::vector<MeterDrops> all;
     for (auto& [_, drops] : result)

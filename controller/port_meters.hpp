@@ -20,9 +20,10 @@ struct MeterDrops {
     std::string port;
     pipeline::Reason reason = pipeline::Reason::none; ///< new_connection_rate, punt_limit or rate
     std::uint64_t packets = 0, bytes = 0;
+    bool to_port = false; ///< of what goes to it
 };
 
-/// Of the ports plugged in on the host those whose meters dropped anything, by name and reason.
+/// Of the ports plugged in on the host those whose meters dropped anything, by name and meter.
 std::vector<MeterDrops> meter_drops(const fabric::HostView& host, const std::vector<openflow::MeterStats>& stats);
 
 class PortMeters {

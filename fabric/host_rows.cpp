@@ -37,9 +37,10 @@ ovsdb::DesiredPort watch_port(const topology::Host& host, const Ip& vtep, bool w
     return port;
 }
 
-/// To a port: all in one queue, at the rate at any time (min-rate), so that it spends its own burst.
-ovsdb::DesiredShaper shaper_of(const topology::Rate& rate) {
-    const auto bits = std::to_string(rate.bits_per_second);
+/// To a port: all in one queue, at the rate at any time (min-rate), so that it spends its own burst. Behind a meter of
+/// the same rate a little more, or their difference would fill the queue in time.
+ovsdb::DesiredShaper shaper_of(const topology::Rate& rate, bool metered) {
+    const auto bits = std::to_string(rate.bits_per_second + (metered ? rate.bits_per_second / 50 : 0));
     return {.other_config = {{"max-rate", bits}},
             .queues = {{0, {{"min-rate", bits}, {"max-rate", bits}, {"burst", std::to_string(rate.burst_bits)}}}}};
 }
@@ -106,7 +107,7 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& c
     }
     rows.uplinks = host.uplinks;
     for (const auto& [interface, rate] : context.qos.shaped)
-        rows.shapers.emplace(interface, shaper_of(rate));
+        rows.shapers.emplace(interface, shaper_of(rate, host.datapath == topology::Datapath::netdev));
     if (!context.qos.guaranteed.empty())
         for (const auto& [_, target] : host.uplinks)
             rows.shapers.emplace(target, shares_of(context.qos.guaranteed));

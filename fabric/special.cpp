@@ -1,5 +1,8 @@
 #include "fabric/special.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace weft::fabric {
 namespace {
 
@@ -52,6 +55,14 @@ std::vector<of::Match> never_tracked() {
     append(all, dhcp_requests());
     append(all, dhcp_answers());
     return all;
+}
+
+of::MeterEntry rate_meter(std::uint32_t id, const topology::Rate& rate) {
+    const auto kilo = [](std::uint64_t bits) {
+        constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+        return static_cast<std::uint32_t>(std::clamp<std::uint64_t>((bits + 500) / 1000, 1, kMost));
+    };
+    return {.id = id, .packets = false, .rate = kilo(rate.bits_per_second), .burst = kilo(rate.burst_bits)};
 }
 
 } // namespace weft::fabric

@@ -39,5 +39,11 @@ inline constexpr std::uint32_t kNewConnections = 10'000;
 inline std::uint32_t egress_meter(std::uint32_t ofport) {
     return 0x3'0000 + ofport;
 }
+/// On the userspace datapath: the meter of what goes to a port, its class's ingress rate.
+inline std::uint32_t ingress_meter(std::uint32_t ofport) {
+    return 0x4'0000 + ofport;
+}
+/// Rounded to what a meter can say: kbit/s and kbit.
+of::MeterEntry rate_meter(std::uint32_t id, const topology::Rate& rate);
 
 } // namespace weft::fabric

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 namespace weft::fabric {
 
@@ -57,18 +56,6 @@ of::Actions passes(const Emit& emit, const Attachment& attachment, bool ip) {
     }
     actions.emplace_back(go_on_after(Stage::guard));
     return actions;
-}
-
-/// Rounded to what a meter can say: kbit/s and kbit.
-of::MeterEntry meter_of(std::uint32_t ofport, const topology::Rate& rate) {
-    const auto kilo = [](std::uint64_t bits) {
-        constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
-        return static_cast<std::uint32_t>(std::clamp<std::uint64_t>((bits + 500) / 1000, 1, kMost));
-    };
-    return {.id = egress_meter(ofport),
-            .packets = false,
-            .rate = kilo(rate.bits_per_second),
-            .burst = kilo(rate.burst_bits)};
 }
 
 /// The flows of one guarded attachment.
@@ -218,7 +205,7 @@ void guard_attachment(Emit& emit, const NetworkCore& network, const Attachment& 
     if (!is_local(emit, attachment)) return;
     const auto& qos = attachment.qos;
     if (qos && qos->egress && attachment.leads && is_plugged(emit, attachment))
-        emit.meter(meter_of(attachment.binding.ofport, *qos->egress));
+        emit.meter(rate_meter(egress_meter(attachment.binding.ofport), *qos->egress));
     if (attachment.port_security) return PortGuard(emit, network, attachment).emit();
     const auto from_port = [&] { return of::Match().set(kSource, attachment.id.value); };
     emit.flow(Stage::guard, kUnguarded, owner_of(attachment), from_port(), passes(emit, attachment, false));

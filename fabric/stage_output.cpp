@@ -1,11 +1,16 @@
 // output: out of a port (tagged where the attachment is), an uplink (tagged with the network's VLAN) or the tunnel.
+//
+// The userspace datapath sends to all ports by one socket, whose buffer holds what waits in any port's queue: where one
+// queue is full nobody is sent anything. So there a port's rate is metered before HTB, which then never has much to
+// hold back. Unicast only: a meter that drops takes the copies for other ports with it.
+#include "fabric/special.hpp"
 #include "fabric/stages.hpp"
 
 namespace weft::fabric {
 
 namespace {
 
-enum Priority : std::uint16_t { kMiss = 0, kKnown = 100 };
+enum Priority : std::uint16_t { kMiss = 0, kKnown = 100, kMetered = 110 };
 
 of::Actions send(std::uint32_t ofport, std::optional<std::uint16_t> vlan) {
     if (!vlan) return {of::Output{ofport}};
@@ -38,6 +43,16 @@ void output_attachment(Emit& emit, const Attachment& attachment) {
     emit.flow(Stage::output, kKnown, owner_of(attachment),
               way_out(WayOut::local).set(kDestination, attachment.id.value),
               send(attachment.binding.ofport, attachment.vlan));
+    if (!emit.host.facts.userspace || !attachment.qos || !attachment.qos->ingress) return;
+    const auto meter = ingress_meter(attachment.binding.ofport);
+    if (attachment.leads) emit.meter(rate_meter(meter, *attachment.qos->ingress));
+    of::Actions actions{of::Meter{meter}};
+    of::append(actions, send(attachment.binding.ofport, attachment.vlan));
+    emit.flow(Stage::output, kMetered, owner_of(attachment),
+              way_out(WayOut::local)
+                  .set(kDestination, attachment.id.value)
+                  .set(of::Field::eth_dst, 0, of::Bits{0x0100'0000'0000}),
+              std::move(actions));
 }
 
 } // namespace weft::fabric

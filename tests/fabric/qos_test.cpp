@@ -73,6 +73,18 @@ TEST(Qos, ChangesTheFlowsThatLetThePortPassAndNoOther) {
         EXPECT_EQ(compile(*gold({"a"}).world(), host), compile(*gold({}).world(), host));
 }
 
+TEST(Qos, TheUserspaceDatapathMetersUnicastBeforeHtb) {
+    auto fixture = gold({"a"});
+    const auto kernel = compile(*fixture.world(), "kvm1");
+    fixture.facts["kvm1"].userspace = true;
+    const auto state = compile(*fixture.world(), "kvm1");
+    const auto more = differing(state, kernel);
+    ASSERT_EQ(more.size(), 1U);
+    EXPECT_EQ(more.front().table, pipeline::table_of(pipeline::Stage::output));
+    EXPECT_EQ(more.front().actions, (openflow::Actions{openflow::Meter{0x4000a}, openflow::Output{10}}));
+    EXPECT_EQ(rates(state).size(), 2U);
+}
+
 TEST(Qos, ATrunkHasOneMeter) {
     const auto state = compile(*gold({"t"}).world(), "kvm1");
     EXPECT_EQ(rates(state).size(), 1U);
