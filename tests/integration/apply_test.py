@@ -163,16 +163,15 @@ class Apply(FabricTest):
         self.assertEqual(self.plan(file)[0], 0)
         self.assertEqual({host["revision"] for host in self.lab.hosts().values()}, {self.lab.json("status")["revision"]})
 
-    def test_what_is_not_served_is_said(self):
+    def test_what_cannot_act_is_said(self):
         file = self.edited(('name = "app1"', 'name = "app1"\nqos = "slow"'), extra="""
 [[qos]]
 name = "slow"
 egress = { rate = "1mbit" }
+guarantee = "1mbit"
 """)
         done = self.lab.ctl("apply", file)
-        said = done.stdout + done.stderr
-        self.assertIn("[[qos]] not served yet", said)
-        self.assertNotIn("security_group", said)
+        self.assertIn("no guarantee of qos slow on kvm1", done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
