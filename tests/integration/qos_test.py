@@ -202,6 +202,17 @@ class QosTest(FabricTest):
         sent, lost, _, _ = stream.stop()
         self.assertEqual(lost, 0, f"of {sent}")
 
+    def test_marks_come_and_go_under_traffic(self):
+        self.addCleanup(self.apply, TOPOLOGY)
+        stream = UdpStream(self.lab.namespaces["far2"], self.lab.namespaces["near"], ADDRESSES["near"], 500)
+        self.apply(TOPOLOGY.replace("dscp = 46\n", ""))
+        self.assertNotIn("tos", self.vsctl("get", "interface", "weft-vxlan", "options"))
+        self.apply(TOPOLOGY)
+        self.assertIn("tos=inherit", self.vsctl("get", "interface", "weft-vxlan", "options"))
+        sent, lost, _, gap = stream.stop()
+        print(f"    of {sent} datagrams {lost} lost, longest gap {gap:.3f} s")
+        self.assertLessEqual(lost, sent * 0.005)
+
     def test_what_acts_where_and_why_not(self):
         parts = self.parts("limited")
         self.assertEqual({what: part["acts"] for (_, what), part in parts.items()},
