@@ -226,14 +226,14 @@ void print_groups(std::ostream& out, const json::value& value, bool colours) {
 }
 
 /// 200000000: "200mbit", in the words of the topology file.
-std::string rate_words(const json::value& bits) {
-    if (!bits.is_number()) return "";
+json::value rate_words(const json::value& bits) {
+    if (!bits.is_number()) return nullptr;
     auto number = bits.to_number<std::uint64_t>();
     constexpr std::array kUnits{"bit", "kbit", "mbit", "gbit"};
     std::size_t unit = 0;
     for (; unit + 1 < kUnits.size() && number != 0 && number % 1000 == 0; ++unit)
         number /= 1000;
-    return fmt::format("{}{}", number, kUnits[unit]);
+    return json::value(fmt::format("{}{}", number, kUnits[unit]));
 }
 
 /// A line for each thing that the class does at a port, the class's own words on the first.
@@ -241,8 +241,8 @@ void print_qos(std::ostream& out, const json::value& value, bool colours) {
     json::array rows;
     for (const auto& qos : items(value)) {
         json::object row{{"name", at(qos, "name")},
-                         {"egress", rate_words(at(qos, "egress.rate"))},
-                         {"ingress", rate_words(at(qos, "ingress.rate"))},
+                         {"egress", rate_words(at(at(qos, "egress"), "rate"))},
+                         {"ingress", rate_words(at(at(qos, "ingress"), "rate"))},
                          {"dscp", at(qos, "dscp")},
                          {"guarantee", rate_words(at(qos, "guarantee"))}};
         const auto ports = items(at(qos, "ports"));

@@ -134,6 +134,20 @@ TEST(Groups, ShowALineForEachRule) {
                                               "-         -  -      2  egress any to group db        0\n");
 }
 
+TEST(Qos, ShowsALineForEachPartOfAClassAtEachPort) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/qos", R"([
+        {"name":"gold","egress":{"rate":200000000,"burst":80000000},"ingress":{"rate":1500000,"burst":600000},"dscp":46,"guarantee":null,
+         "ports":[{"port":"web1","host":"kvm1","what":"egress","acts":true,"how":"meter 0x3000a in guard","packets":12,"bytes":900,"dropped":3},
+                  {"port":"web1","host":"kvm1","what":"dscp","acts":false,"how":"…","packets":null,"bytes":null,"dropped":null}]},
+        {"name":"idle","egress":null,"ingress":null,"dscp":null,"guarantee":null,"ports":[]}])");
+    EXPECT_EQ(daemon.weftctl({"qos"}).out,
+              "NAME   EGRESS   INGRESS  DSCP  PORT  HOST  WHAT    ACTS  PACKETS  DROPPED\n"
+              "gold  200mbit  1500kbit    46  web1  kvm1  egress  yes        12        3\n"
+              "-           -         -     -  web1  kvm1  dscp    no          -        -\n"
+              "idle        -         -     -  -     -     -       -           -        -\n");
+}
+
 TEST(Gateways, ShowTheirCandidatesAndNextHopsInCells) {
     ScriptedDaemon daemon;
     daemon.answer("/v1/gateways", R"([
