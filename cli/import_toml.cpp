@@ -1,5 +1,7 @@
 #include "cli/import_toml.hpp"
 
+#include "topology/form.hpp"
+
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -70,20 +72,6 @@ std::string table(const topology::Dhcp& dhcp) {
     return keys.empty() ? std::string() : fmt::format("{{ {} }}", fmt::join(keys, ", "));
 }
 
-std::string_view word(topology::NetworkKind kind) {
-    switch (kind) {
-    case topology::NetworkKind::vxlan:
-        return "vxlan";
-    case topology::NetworkKind::vlan:
-        return "vlan";
-    case topology::NetworkKind::flat:
-        return "flat";
-    case topology::NetworkKind::local:
-        break;
-    }
-    return "local";
-}
-
 class Writer {
   public:
     std::string take() && { return std::move(text_); }
@@ -136,7 +124,7 @@ void write(Writer& writer, const Draft& draft) {
 
 void write(Writer& writer, const topology::Network& network) {
     writer.key("name", network.name);
-    writer.key("kind", word(network.kind));
+    writer.key("kind", topology::name_of(network.kind));
     writer.key("physnet", network.physnet);
     if (network.vlan) writer.raw("vlan", std::to_string(*network.vlan));
     if (network.mtu != topology::Network{}.mtu) writer.raw("mtu", std::to_string(network.mtu));

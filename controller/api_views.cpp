@@ -1,5 +1,6 @@
 // Status, hosts, networks, ports, events, metrics: what is, in the keys of docs/api.md.
 #include "controller/api.hpp"
+#include "topology/form.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -7,20 +8,6 @@
 namespace weft::controller::view {
 namespace json = boost::json;
 namespace {
-
-std::string_view name_of(topology::NetworkKind kind) {
-    switch (kind) {
-    case topology::NetworkKind::vxlan:
-        return "vxlan";
-    case topology::NetworkKind::vlan:
-        return "vlan";
-    case topology::NetworkKind::flat:
-        return "flat";
-    case topology::NetworkKind::local:
-        return "local";
-    }
-    return "";
-}
 
 json::object sent(const HostAgent& agent) {
     const auto counters = agent.flows->counters();
@@ -51,7 +38,7 @@ json::object network_object(const Supervisor& supervisor, const topology::Networ
         hosts.emplace_back(host);
     const bool overlay = network.kind == topology::NetworkKind::vxlan;
     return {{"name", network.name},
-            {"kind", name_of(network.kind)},
+            {"kind", topology::name_of(network.kind)},
             {"vni", overlay ? json::value(view.core.vni) : json::value(nullptr)},
             {"vlan", network.vlan ? json::value(*network.vlan) : json::value(nullptr)},
             {"physnet", network.physical() ? json::value(network.physnet) : json::value(nullptr)},

@@ -183,7 +183,6 @@ void Intent::commit(const Candidate& candidate, State state) {
         }
     written_ = candidate.written;
     topology_ = candidate.topology;
-    tell_troubles(candidate.vm_ports.troubles);
     std::erase_if(state_.learnt.neighbours,
                   [this](const auto& known) { return !topology_->networks.contains(known.first.first); });
     for (auto* hosts : {&state_.learnt.absent, &state_.learnt.out_of_service})

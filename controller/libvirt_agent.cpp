@@ -78,16 +78,13 @@ void LibvirtAgent::want(Wanted wanted) {
 
 void LibvirtAgent::connect() {
     const std::weak_ptr<LibvirtAgent> weak = weak_from_this();
-    const auto with_self = [weak](auto call) {
-        return [weak, call](const auto&...) {
-            if (const auto self = weak.lock(); self && !self->stopped_) call(*self);
-        };
+    const auto note = [weak](const auto&...) {
+        if (const auto self = weak.lock(); self && !self->stopped_) self->note_watch();
     };
     refused_.clear();
     phase_ = Phase::connecting;
     reason_ = "not connected yet";
-    watch_ = std::make_shared<virt::Watch>(io_, wanted_.uri, with_self([](LibvirtAgent& self) { self.note_watch(); }),
-                                           with_self([](LibvirtAgent& self) { self.note_watch(); }));
+    watch_ = std::make_shared<virt::Watch>(io_, wanted_.uri, note, note);
     watch_->start();
 }
 

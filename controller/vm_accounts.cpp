@@ -66,10 +66,11 @@ std::optional<std::pair<std::string, topology::PortProfile>> meaning_of(const st
             return std::pair(profile_id.substr(0, slash), *profile);
         return std::nullopt;
     }
+    const auto portgroups = portgroups_of(topology);
     for (const auto& [network, _] : topology.networks) {
         // Either form begins with the network's name, as far as it goes.
         if (profile_id.compare(0, 20, network + "/", 0, 20) != 0 && !profile_id.starts_with(network + "/")) continue;
-        for (const auto& portgroup : portgroups_of(topology))
+        for (const auto& portgroup : portgroups)
             if (virt::profile_id(network, portgroup) == profile_id)
                 return std::pair(network, topology::parse_portgroup(portgroup).value_or(topology::PortProfile{}));
     }
@@ -115,14 +116,11 @@ bool is_offered(const topology::Network& network, const topology::Host& host) {
 std::map<std::string, virt::NetworkDefinition> offered_networks(const topology::Topology& topology,
                                                                 const topology::Host& host) {
     std::map<std::string, virt::NetworkDefinition> networks;
-    const auto names = portgroups_of(topology);
-    for (const auto& [name, network] : topology.networks) {
-        if (!is_offered(network, host)) continue;
-        std::map<std::string, bool> portgroups;
-        for (const auto& portgroup : names)
-            portgroups.emplace(portgroup, portgroup == topology::kPlainPortgroup);
-        networks.emplace(name, virt::wanted_network(name, host.bridge, portgroups));
-    }
+    std::map<std::string, bool> portgroups;
+    for (const auto& portgroup : portgroups_of(topology))
+        portgroups.emplace(portgroup, portgroup == topology::kPlainPortgroup);
+    for (const auto& [name, network] : topology.networks)
+        if (is_offered(network, host)) networks.emplace(name, virt::wanted_network(name, host.bridge, portgroups));
     return networks;
 }
 

@@ -78,6 +78,11 @@ Read<Prefix> network_prefix(std::string_view text, bool v6, int longest) {
     return *prefix;
 }
 
+constexpr std::array<Word<NetworkKind>, 4> kKinds{{{"vxlan", NetworkKind::vxlan},
+                                                   {"vlan", NetworkKind::vlan},
+                                                   {"flat", NetworkKind::flat},
+                                                   {"local", NetworkKind::local}}};
+
 } // namespace
 
 Read<std::string> name(std::string_view text) {
@@ -244,11 +249,7 @@ Read<Family> family(std::string_view text) {
 }
 
 Read<NetworkKind> network_kind(std::string_view text) {
-    constexpr std::array<Word<NetworkKind>, 4> kWords{{{"vxlan", NetworkKind::vxlan},
-                                                       {"vlan", NetworkKind::vlan},
-                                                       {"flat", NetworkKind::flat},
-                                                       {"local", NetworkKind::local}}};
-    return choose(text, kWords);
+    return choose(text, kKinds);
 }
 
 Read<Datapath> datapath(std::string_view text) {
@@ -262,3 +263,11 @@ Read<bool> acl_action(std::string_view text) {
 }
 
 } // namespace weft::topology::form
+
+namespace weft::topology {
+
+std::string_view name_of(NetworkKind kind) {
+    return std::ranges::find(form::kKinds, kind, &form::Word<NetworkKind>::value)->word;
+}
+
+} // namespace weft::topology

@@ -52,6 +52,9 @@ Read<bool> acl_action(std::string_view text); ///< true: allow
 
 } // namespace form
 
+/// The word that form::network_kind reads.
+std::string_view name_of(NetworkKind kind);
+
 inline constexpr Form<std::string> kName{
     "a name of letters, digits, '.', '_' and '-' that begins with a letter or digit, at most 63 long", form::name};
 inline constexpr Form<std::string> kInterface{"an interface name of 1 to 15 characters", form::interface};

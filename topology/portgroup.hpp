@@ -1,5 +1,5 @@
 // PortProfile: what a NIC is to be beyond its network, as a name that fits into a libvirt portgroup
-// (libvirt.org/formatnetwork.html, "Portgroups"): "web", "web+ssh", "@gold", "web+ssh@gold", and "-" for nothing at
+// (libvirt.org/formatnetwork.html, "Portgroups"): "web", "ssh+web", "@gold", "ssh+web@gold", and "-" for nothing at
 // all. Pure. Names of the topology have none of "+", "@" and no "-" at their beginning, so no two profiles share a
 // name.
 #pragma once
