@@ -6,7 +6,7 @@
 #include "openflow/packet.hpp"
 
 #include <cstdint>
-#include <span>
+#include <map>
 #include <unordered_map>
 #include <vector>
 
@@ -23,16 +23,23 @@ class Classifier {
     const Flow* find(const Packet& packet) const;
 
   private:
+    using Masks = std::vector<std::pair<Field, Bits>>;
+    /// The flows that look at the same bits of the same fields.
     struct Subtable {
-        std::vector<std::pair<Field, Bits>> masks;                       ///< by field
-        std::unordered_map<std::size_t, std::vector<const Flow*>> flows; ///< by hash of the masked values
+        Masks masks;
+        std::unordered_map<std::size_t, std::vector<const Flow*>> flows; ///< by hash of the values, highest first
         std::uint16_t max_priority = 0;
     };
-    const Flow* find(const Packet& packet, std::span<const Subtable> subtables) const;
-    Subtable& subtable_of(std::vector<Subtable>& subtables, const Flow& flow);
 
-    std::vector<Subtable> hard_;        ///< flows that do something; by falling max_priority
-    std::vector<Subtable> conjunctive_; ///< flows that are clauses of conjunctions
+    Subtable& subtable_of(std::vector<Subtable>& subtables, const Flow& flow);
+    /// Calls `found` for each flow that matches, until it returns false.
+    static void each_match(const Subtable& subtable, const Packet& packet, auto found);
+    /// Among flows that are no clauses.
+    const Flow* find_hard(const Packet& packet) const;
+
+    std::vector<Subtable> hard_;                             ///< flows that do something; by falling max_priority
+    std::vector<Subtable> conjunctive_;                      ///< flows that are clauses of conjunctions
+    std::map<std::pair<bool, Masks>, std::size_t> by_masks_; ///< conjunctive?, masks → place + 1; until finish()
 };
 
 } // namespace weft::openflow
