@@ -32,6 +32,7 @@ struct Arguments {
     std::string from;
     std::string uri;
     Plug plug;
+    Trace trace;
     FlowFilter flow;
     EventFilter event;
 };
@@ -68,6 +69,7 @@ class CommandLine {
         add_topology_commands();
         add_listings();
         add_plugs();
+        add_trace();
         add_others();
     }
 
@@ -212,6 +214,31 @@ class CommandLine {
         add_network(added, "TO");
         add_port(added, "The port's name; default: the topology's port with its MAC, else made of the VM's");
         add_policy(added);
+    }
+
+    void add_trace() {
+        auto* added =
+            command("trace", "The way of a packet through the flows that the hosts hold; exit 2 when it is dropped",
+                    "  weftctl trace --from web1 --to db1 --proto tcp --dport 5432\n"
+                    "  weftctl trace --from web1 --to 198.51.100.7\n"
+                    "  weftctl trace --from 198.51.100.7 --to 203.0.113.20 --proto tcp --dport 80 --reply\n"
+                    "  weftctl trace --from web1 --to db1 -o json | jq -r '.path[] | [.host, .stage, .object] | @tsv'",
+                    [this](Context& context) { return trace(context, arguments.trace); });
+        auto& asked = arguments.trace;
+        added->add_option("--from", asked.from, "Who sends: a port (PORT@NETWORK for one of a trunk's), or an address")
+            ->required()
+            ->type_name("WHO");
+        added->add_option("--to", asked.to, "Whom it is for: a port, or an address")->required()->type_name("WHO");
+        added->add_option("--proto", asked.protocol, "icmp, tcp, udp, sctp or a number; default icmp, with --dport tcp")
+            ->type_name("PROTOCOL");
+        added->add_option("--dport", asked.target_port, "The port asked for")
+            ->check(CLI::Range(1, 65535))
+            ->type_name("PORT");
+        added->add_option("--sport", asked.source_port, "The port asked from; default one of the ephemeral ones")
+            ->check(CLI::Range(1, 65535))
+            ->type_name("PORT");
+        added->add_flag("--reply", asked.reply,
+                        "The way of the answer instead, in the connection that this packet begins");
     }
 
     void add_others() {

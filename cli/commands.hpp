@@ -42,6 +42,15 @@ struct Plug {
     std::string qos;
 };
 
+/// A question of trace: ports by name, or addresses.
+struct Trace {
+    std::string from, to;
+    std::string protocol;          ///< empty: icmp, or tcp where there is a port
+    std::uint16_t target_port = 0; ///< of tcp, udp, sctp
+    std::uint16_t source_port = 0; ///< 0: any
+    bool reply = false;            ///< the way of the answer
+};
+
 /// "weftctl: TEXT" on the error stream; kError.
 int complain(Context& context, const Error& error);
 
@@ -60,6 +69,7 @@ int gateways(Context& context);
 int nat(Context& context);
 int flows(Context& context, const FlowFilter& filter);
 int show(Context& context, const std::string& kind, const std::string& name);
+int trace(Context& context, const Trace& trace);
 int events(Context& context, const EventFilter& filter);
 int attach(Context& context, const Plug& plug);
 int detach(Context& context, const Plug& plug);

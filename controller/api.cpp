@@ -1,5 +1,7 @@
 #include "controller/api.hpp"
 
+#include "topology/form.hpp"
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
@@ -140,6 +142,37 @@ Task<HttpResponse> events(Supervisor& supervisor, const HttpRequest& request) {
     co_return ok(view::events(supervisor.events(), since));
 }
 
+/// ?from=web1&to=10.0.1.12&proto=tcp&dport=80&sport=0&reply=1
+Result<fabric::Question> question(const HttpRequest& request) {
+    fabric::Question asked{.from = query_value(request, "from"), .to = query_value(request, "to")};
+    if (asked.from.empty() || asked.to.empty())
+        return fail(ErrorKind::invalid, "a trace needs from and to: ports or addresses");
+    const auto proto = query_value(request, "proto");
+    const auto port = [&](const char* key, std::uint16_t& into) {
+        const auto number = query_number(request, key);
+        into = static_cast<std::uint16_t>(number);
+        return number <= 0xffff;
+    };
+    if (!port("dport", asked.target_port) || !port("sport", asked.source_port))
+        return fail(ErrorKind::invalid, "ports are 1 to 65535");
+    const auto protocol = topology::form::protocol(proto.empty() ? (asked.target_port == 0 ? "icmp" : "tcp") : proto);
+    if (!protocol || protocol->kind == topology::Protocol::Class::any)
+        return fail(ErrorKind::invalid, fmt::format("'{}' is no protocol: icmp, tcp, udp, sctp or a number", proto));
+    if (protocol->kind == topology::Protocol::Class::number) asked.protocol = protocol->number;
+    if (protocol->has_ports() != (asked.target_port != 0))
+        return fail(ErrorKind::invalid, protocol->has_ports() ? fmt::format("{} has ports: give --dport", proto)
+                                                              : "only tcp, udp and sctp have ports");
+    return asked;
+}
+
+Task<HttpResponse> trace(const Supervisor& supervisor, const HttpRequest& request) {
+    const auto asked = question(request);
+    if (!asked) co_return http_error(400, asked.error().text);
+    const auto traced = co_await view::trace(supervisor, *asked, query_value(request, "reply") == "1");
+    if (!traced) co_return http_error(status_of(traced.error().kind), traced.error().text);
+    co_return ok(*traced);
+}
+
 Task<HttpResponse> show(const Supervisor& supervisor, std::string_view path) {
     const auto slash = path.find('/');
     if (slash == std::string_view::npos) co_return http_error(404, "show needs a kind and a name: /v1/show/port/web1");
@@ -203,6 +236,7 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
                               query_value(request, "raw") == "1"};
         co_return ok(co_await view::flows(supervisor_, std::move(query)));
     }
+    if (path == "/v1/trace") co_return co_await trace(supervisor_, request);
     if (path == "/v1/events") co_return co_await events(supervisor_, request);
     constexpr std::string_view kShow = "/v1/show/";
     if (path.starts_with(kShow)) co_return co_await show(supervisor_, std::string_view(path).substr(kShow.size()));

@@ -4,6 +4,7 @@
 #include "controller/http_server.hpp"
 #include "controller/plugging.hpp"
 #include "controller/supervisor.hpp"
+#include "fabric/probe.hpp"
 
 #include <boost/json/value.hpp>
 #include <optional>
@@ -59,6 +60,10 @@ struct FlowQuery {
     bool raw = false; ///< match and actions as ovs-ofctl writes them, ids unnamed
 };
 Task<boost::json::value> flows(const Supervisor& supervisor, FlowQuery query);
+
+/// The way that the question's packet takes through what the hosts hold now, or with `reply` the answer's. Errors:
+/// invalid, as fabric::probe; io, a host on the way cannot be read.
+Task<Result<boost::json::value>> trace(const Supervisor& supervisor, fabric::Question question, bool reply);
 
 /// Objects, and per host flows, groups and rows, that `candidate` would change.
 boost::json::value plan(const Supervisor& supervisor, const Candidate& candidate);

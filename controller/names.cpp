@@ -42,16 +42,23 @@ std::string_view word(openflow::Field field) {
 
 } // namespace
 
+std::string line_of(const topology::Origin& origin) {
+    return origin.line == 0 ? std::string() : fmt::format("{}:{}", origin.file, origin.line);
+}
+
 Names::Names(const fabric::World& world) {
-    objects_.emplace(key(Kind::fabric, {1}), "fabric/weft");
-    for (const auto& [name, host] : world.hosts)
-        objects_.emplace(key(Kind::host, host->id), "host/" + name);
+    const auto put = [&](Kind kind, ObjectId id, std::string name, const topology::Origin& origin) {
+        objects_.emplace(key(kind, id), Object{std::move(name), origin});
+    };
+    put(Kind::fabric, {1}, "fabric/weft", {});
+    for (const auto& [name, host] : world.topology->hosts)
+        put(Kind::host, object_id(Kind::host, name), "host/" + name, host.origin);
     for (const auto& [name, port] : world.topology->ports)
-        objects_.emplace(key(Kind::port, object_id(Kind::port, name)), "port/" + name);
+        put(Kind::port, object_id(Kind::port, name), "port/" + name, port.origin);
     const auto add = [&](Kind kind, const auto& objects) {
         for (const auto& [name, object] : objects) {
             const auto id = object_id(kind, name);
-            objects_.emplace(key(kind, id), fmt::format("{}/{}", name_of(kind), name));
+            put(kind, id, fmt::format("{}/{}", name_of(kind), name), object.origin);
             registers_.emplace(id.value, name);
         }
     };
@@ -59,25 +66,25 @@ Names::Names(const fabric::World& world) {
     add(Kind::gateway, world.topology->gateways);
     add(Kind::port_forward, world.topology->port_forwards);
     for (const auto& [name, group] : world.groups) {
-        objects_.emplace(key(Kind::security_group, group->id), "security_group/" + name);
+        const auto& written = world.topology->security_groups.at(name);
+        put(Kind::security_group, group->id, "security_group/" + name, written.origin);
         groups_.emplace(group->number, name);
         // By its place in the file: "rule 2" is what the admin counts.
-        const auto& written = world.topology->security_groups.at(name).rules;
-        for (std::size_t i = 0; i < written.size(); ++i)
-            objects_.emplace(key(Kind::security_rule, topology::rule_id(name, written[i])),
-                             fmt::format("security_group/{} rule {}", name, i + 1));
+        for (std::size_t i = 0; i < written.rules.size(); ++i)
+            put(Kind::security_rule, topology::rule_id(name, written.rules[i]),
+                fmt::format("security_group/{} rule {}", name, i + 1), written.rules[i].origin);
     }
     for (const auto& [name, network] : world.topology->networks)
         for (std::size_t i = 0; i < network.acl.size(); ++i)
-            objects_.emplace(key(Kind::acl_entry, topology::entry_id(name, network.acl[i])),
-                             fmt::format("network/{} acl {}", name, i + 1));
-    for (const auto& [address, _] : world.topology->floating_ips) {
+            put(Kind::acl_entry, topology::entry_id(name, network.acl[i]),
+                fmt::format("network/{} acl {}", name, i + 1), network.acl[i].origin);
+    for (const auto& [address, floating] : world.topology->floating_ips) {
         const auto id = object_id(Kind::floating_ip, address.to_string());
-        objects_.emplace(key(Kind::floating_ip, id), "floating_ip/" + address.to_string());
+        put(Kind::floating_ip, id, "floating_ip/" + address.to_string(), floating.origin);
         registers_.emplace(id.value, address.to_string());
     }
     for (const auto& [name, network] : world.networks) {
-        objects_.emplace(key(Kind::network, network->core.id), "network/" + name);
+        put(Kind::network, network->core.id, "network/" + name, world.topology->networks.at(name).origin);
         registers_.emplace(network->core.id.value, name);
         for (const auto& [port, attachment] : network->bound) {
             const auto text = world.topology->ports.at(port).trunk.empty() ? port : fmt::format("{}@{}", port, name);
@@ -90,7 +97,20 @@ std::string Names::owner(std::uint64_t cookie) const {
     const auto owner = pipeline::owner_of(cookie);
     if (!owner) return "unknown";
     const auto found = objects_.find(key(owner->kind, owner->object));
-    return found == objects_.end() ? fmt::format("{}/?", name_of(owner->kind)) : found->second;
+    return found == objects_.end() ? fmt::format("{}/?", name_of(owner->kind)) : found->second.name;
+}
+
+std::string Names::source(std::uint64_t cookie) const {
+    const auto owner = pipeline::owner_of(cookie);
+    if (!owner) return {};
+    const auto found = objects_.find(key(owner->kind, owner->object));
+    return found == objects_.end() ? std::string() : line_of(found->second.origin);
+}
+
+std::string Names::value(openflow::Field field, openflow::Bits value) const {
+    if (field == pipeline::kConnection)
+        return connection_text(value, pipeline::kVerdictBits | (value >> 16 != 0 ? pipeline::kZoneBits : 0));
+    return register_text(field, static_cast<std::uint64_t>(value));
 }
 
 std::string Names::register_text(openflow::Field field, std::uint64_t value) const {

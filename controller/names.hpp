@@ -9,12 +9,19 @@
 
 namespace weft::controller {
 
+/// "demo.toml:41"; empty for an object that is in no file.
+std::string line_of(const topology::Origin& origin);
+
 class Names {
   public:
     explicit Names(const fabric::World& world);
 
     /// "port/web1", "security_group/web rule 2"; "unknown" for a cookie that is not weft's or whose object is gone.
     std::string owner(std::uint64_t cookie) const;
+    /// Where that object is written: "demo.toml:41"; empty for what is in no file.
+    std::string source(std::uint64_t cookie) const;
+    /// The value of a register of weft's as listings show it: "web", "local". Of the connection's: "pending@7".
+    std::string value(openflow::Field field, openflow::Bits value) const;
     /// ovs-ofctl's text of a match or an action list, ids of networks and ports replaced by names.
     std::string match(const openflow::Match& reported) const;
     std::string actions(const openflow::Actions& actions) const;
@@ -26,7 +33,11 @@ class Names {
     /// Null for a number that is no group's: before the groups, their register is another's.
     const std::string* find_group(std::uint32_t number) const;
 
-    std::unordered_map<std::uint64_t, std::string> objects_;   ///< kind and id → "kind/name"
+    struct Object {
+        std::string name; ///< "kind/name"
+        topology::Origin origin;
+    };
+    std::unordered_map<std::uint64_t, Object> objects_;        ///< by kind and id
     std::unordered_map<std::uint64_t, std::string> registers_; ///< network and attachment ids → name
     std::unordered_map<std::uint32_t, std::string> groups_;    ///< security groups by number → name
 };
