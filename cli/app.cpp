@@ -228,7 +228,19 @@ class CommandLine {
         added->add_option("--from", asked.from, "Who sends: a port (PORT@NETWORK for one of a trunk's), or an address")
             ->required()
             ->type_name("WHO");
-        added->add_option("--to", asked.to, "Whom it is for: a port, or an address")->required()->type_name("WHO");
+        auto* to = added->add_option("--to", asked.to, "Whom it is for: a port, or an address")->type_name("WHO");
+        auto* frame =
+            added
+                ->add_option("--frame", asked.frame,
+                             "This very Ethernet frame, in hexadecimal, at the port or HOST/INTERFACE of --from")
+                ->type_name("HEX")
+                ->excludes(to);
+        added->add_option("--tunnel", asked.tunnel, "The VTEP and VNI that a frame at HOST/weft-vxlan comes from")
+            ->type_name("VTEP/VNI")
+            ->needs(frame);
+        added->callback([to, frame] {
+            if (to->count() + frame->count() == 0) throw CLI::RequiredError("--to");
+        });
         added->add_option("--proto", asked.protocol, "icmp, tcp, udp, sctp or a number; default icmp, with --dport tcp")
             ->type_name("PROTOCOL");
         added->add_option("--dport", asked.target_port, "The port asked for")
@@ -239,6 +251,7 @@ class CommandLine {
             ->type_name("PORT");
         added->add_flag("--reply", asked.reply,
                         "The way of the answer instead, in the connection that this packet begins");
+        added->add_flag("--full", asked.full, "Every flow that the packet meets, also those that only pass it on");
     }
 
     void add_others() {

@@ -49,6 +49,8 @@ struct Trace {
     std::uint16_t target_port = 0; ///< of tcp, udp, sctp
     std::uint16_t source_port = 0; ///< 0: any
     bool reply = false;            ///< the way of the answer
+    std::string frame, tunnel;     ///< a frame in hexadecimal instead of a question; "VTEP/VNI" it comes from
+    bool full = false;             ///< shows the stages too that only pass the packet on
 };
 
 /// "weftctl: TEXT" on the error stream; kError.

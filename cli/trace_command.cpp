@@ -18,6 +18,8 @@ std::string target_of(const Trace& trace) {
     if (!trace.protocol.empty()) target += "&proto=" + url_encoded(trace.protocol);
     if (trace.target_port != 0) target += fmt::format("&dport={}", trace.target_port);
     if (trace.source_port != 0) target += fmt::format("&sport={}", trace.source_port);
+    if (!trace.frame.empty()) target += "&frame=" + url_encoded(trace.frame);
+    if (!trace.tunnel.empty()) target += "&tunnel=" + url_encoded(trace.tunnel);
     if (trace.reply) target += "&reply=1";
     return target;
 }
@@ -27,7 +29,12 @@ Colour colour_of(std::string_view verdict) {
     return verdict == "dropped" ? Colour::red : Colour::yellow;
 }
 
-void print(std::ostream& out, const json::value& traced, bool colours) {
+/// Of the stages that only pass the packet on a person wants to know on `--full` alone.
+bool tells(const json::value& step) {
+    return words_at(step, "action") != "passes";
+}
+
+void print(std::ostream& out, const json::value& traced, bool full, bool colours) {
     out << coloured(printable(words_at(traced, "text")), colour_of(words_at(traced, "verdict")), colours) << "\n\n";
     out << printable(words_at(traced, "packet")) << "; the connection is taken for "
         << printable(words_at(traced, "connection")) << '\n';
@@ -39,6 +46,7 @@ void print(std::ostream& out, const json::value& traced, bool colours) {
     Table table({{"HOST"}, {"STAGE"}, {"OBJECT"}, {"WHAT HAPPENS"}, {"DECLARED"}});
     std::string before;
     for (const auto& step : items(at(traced, "path"))) {
+        if (!full && !tells(step)) continue;
         auto host = words_at(step, "host");
         auto shown = host == before ? std::string(" ") : host;
         before = std::move(host);
@@ -59,7 +67,7 @@ int trace(Context& context, const Trace& trace) {
     if (context.json)
         context.environment.out << pretty(*traced);
     else
-        print(context.environment.out, *traced, context.colours);
+        print(context.environment.out, *traced, trace.full, context.colours);
     return words_at(*traced, "verdict") == "dropped" ? kNo : kDone;
 }
 

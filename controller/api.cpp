@@ -166,9 +166,16 @@ Result<fabric::Question> question(const HttpRequest& request) {
 }
 
 Task<HttpResponse> trace(const Supervisor& supervisor, const HttpRequest& request) {
-    const auto asked = question(request);
-    if (!asked) co_return http_error(400, asked.error().text);
-    const auto traced = co_await view::trace(supervisor, *asked, query_value(request, "reply") == "1");
+    view::TraceQuery query{.question = {.from = query_value(request, "from"), .to = {}},
+                           .frame = query_value(request, "frame"),
+                           .tunnel = query_value(request, "tunnel"),
+                           .reply = query_value(request, "reply") == "1"};
+    if (query.frame.empty()) {
+        auto asked = question(request);
+        if (!asked) co_return http_error(400, asked.error().text);
+        query.question = std::move(*asked);
+    }
+    const auto traced = co_await view::trace(supervisor, std::move(query));
     if (!traced) co_return http_error(status_of(traced.error().kind), traced.error().text);
     co_return ok(*traced);
 }

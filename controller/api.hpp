@@ -61,9 +61,15 @@ struct FlowQuery {
 };
 Task<boost::json::value> flows(const Supervisor& supervisor, FlowQuery query);
 
-/// The way that the question's packet takes through what the hosts hold now, or with `reply` the answer's. Errors:
-/// invalid, as fabric::probe; io, a host on the way cannot be read.
-Task<Result<boost::json::value>> trace(const Supervisor& supervisor, fabric::Question question, bool reply);
+struct TraceQuery {
+    fabric::Question question;
+    std::string frame;  ///< hexadecimal: this very Ethernet frame, from question.from; empty: what the question asks
+    std::string tunnel; ///< of a frame that comes in by VXLAN: "VTEP/VNI"
+    bool reply = false; ///< the answer's way
+};
+/// The way that a packet takes through what the hosts hold now. Errors: invalid, as fabric::probe; io, a host on the
+/// way cannot be read.
+Task<Result<boost::json::value>> trace(const Supervisor& supervisor, TraceQuery query);
 
 /// Objects, and per host flows, groups and rows, that `candidate` would change.
 boost::json::value plan(const Supervisor& supervisor, const Candidate& candidate);

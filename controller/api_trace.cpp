@@ -2,9 +2,11 @@
 #include "controller/api.hpp"
 #include "controller/installed.hpp"
 #include "controller/trace_words.hpp"
+#include "openflow/frame.hpp"
 #include "pipeline/stages.hpp"
 
 #include <boost/json.hpp>
+#include <charconv>
 #include <fmt/format.h>
 
 namespace weft::controller::view {
@@ -71,12 +73,72 @@ json::object nowhere(const fabric::Probe& probe) {
             {"path", json::array{}}};
 }
 
+Result<std::vector<std::byte>> bytes_of(std::string_view hex) {
+    std::vector<std::byte> bytes;
+    int digits = 0;
+    unsigned value = 0;
+    for (const char c : hex) {
+        if (c == ' ' || c == ':') continue;
+        unsigned digit = 0;
+        if (std::from_chars(&c, &c + 1, digit, 16).ec != std::errc{})
+            return fail(ErrorKind::invalid, "a frame is written as hexadecimal digits: 0242ac110002...");
+        value = value << 4 | digit;
+        if (++digits % 2 == 0) bytes.push_back(static_cast<std::byte>(value & 0xff));
+    }
+    return bytes;
+}
+
+/// "192.0.2.11/4096": the VTEP that a frame in VXLAN comes from, and its VNI.
+Result<> put_tunnel(const std::string& text, openflow::Packet& packet) {
+    using openflow::Field;
+    const auto slash = text.find('/');
+    const auto sender = Ip::parse(text.substr(0, slash));
+    const auto digits = slash == std::string::npos ? std::string() : text.substr(slash + 1);
+    std::uint32_t vni = 0;
+    if (!sender || std::from_chars(digits.data(), digits.data() + digits.size(), vni).ec != std::errc{})
+        return fail(ErrorKind::invalid, fmt::format("'{}' is no tunnel: write VTEP/VNI, as 192.0.2.11/4096", text));
+    packet.set(sender->is_v6() ? Field::tun_ipv6_src : Field::tun_src, openflow::bits(*sender));
+    packet.set(Field::tun_id, vni);
+    return {};
+}
+
+/// A frame as it stands, at a port or at an interface of a host's bridge ("kvm1/vnet3").
+Result<fabric::Probe> frame_probe(const Supervisor& supervisor, const fabric::World& world, const TraceQuery& query) {
+    const auto bytes = bytes_of(query.frame);
+    if (!bytes) return std::unexpected(bytes.error());
+    auto packet = openflow::packet_of(*bytes);
+    if (!packet) return std::unexpected(packet.error());
+    fabric::Probe probe{.from = {}, .to = {}, .entrance = {}, .packet = std::move(*packet), .assumed = {}};
+    if (!query.tunnel.empty())
+        if (const auto put = put_tunnel(query.tunnel, probe.packet); !put) return std::unexpected(put.error());
+    const auto& from = query.question.from;
+    if (const auto binding = supervisor.intent().bindings().find(from);
+        binding != supervisor.intent().bindings().end()) {
+        probe.from.port = from;
+        probe.entrance = {binding->second.host, binding->second.ofport, {}};
+        return probe;
+    }
+    const auto slash = from.find('/');
+    const auto host = from.substr(0, slash);
+    const auto agent = supervisor.hosts().find(host);
+    const auto session = agent == supervisor.hosts().end() ? nullptr : agent->second.flows->session();
+    if (session && slash != std::string::npos && world.hosts.contains(host))
+        for (const auto& [number, port] : session->ports())
+            if (port.name == from.substr(slash + 1)) {
+                probe.entrance = {host, number, {}};
+                return probe;
+            }
+    return fail(
+        ErrorKind::invalid,
+        fmt::format("'{}' is no port that is plugged in, nor HOST/INTERFACE of a bridge that is connected", from));
+}
+
 } // namespace
 
-Task<Result<json::value>> trace(const Supervisor& supervisor, fabric::Question question, bool reply) {
+Task<Result<json::value>> trace(const Supervisor& supervisor, TraceQuery query) {
     // One world for all of it, also while the hosts are read.
     const auto world = supervisor.intent().published().world;
-    auto probe = fabric::probe(*world, question);
+    auto probe = query.frame.empty() ? fabric::probe(*world, query.question) : frame_probe(supervisor, *world, query);
     if (!probe) co_return std::unexpected(probe.error());
     Installed installed(supervisor);
     auto traced = co_await trace_probe(*world, installed, *probe, {});
@@ -84,7 +146,7 @@ Task<Result<json::value>> trace(const Supervisor& supervisor, fabric::Question q
     auto outcome = fabric::outcome(traced->walk, *probe);
     auto assumed = probe->assumed;
     json::object result;
-    if (reply && outcome.verdict == Outcome::Verdict::delivered && !outcome.answered && outcome.end != nullptr) {
+    if (query.reply && outcome.verdict == Outcome::Verdict::delivered && !outcome.answered && outcome.end != nullptr) {
         const auto arrived = traced->walk.step({outcome.end->passage, outcome.end->step}).packet;
         const auto answer = fabric::answer_probe(*world, *probe, *outcome.end, arrived);
         auto back = co_await trace_probe(*world, installed, answer, traced->connections);
@@ -99,9 +161,9 @@ Task<Result<json::value>> trace(const Supervisor& supervisor, fabric::Question q
     result = outcome.end == nullptr ? nowhere(*probe) : object_of(TraceWords(*world, *probe, traced->walk), outcome);
     result["packet"] = TraceWords::packet(probe->packet);
     result["connection"] = "new";
-    if (reply && outcome.answered)
+    if (query.reply && outcome.answered)
         assumed.emplace_back("the switch makes the answer itself: there is no other");
-    else if (reply)
+    else if (query.reply)
         assumed.emplace_back("there is no answer to trace: this is the way of the request");
     result["assumed"] = texts(assumed, traced->connections.assumed);
     co_return json::value(std::move(result));

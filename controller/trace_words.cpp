@@ -238,6 +238,18 @@ void TraceWords::blame_groups(bool ingress, const Packet& packet, TraceVerdict& 
         verdict.source = line_of(group->second.origin);
 }
 
+/// Whose flow turned the packet round: the last before output.
+void TraceWords::blame_answerer(const End& end, TraceVerdict& verdict) const {
+    for (const auto& place : walk_.way_to(end)) {
+        const auto* visited = std::get_if<openflow::Visited>(&walk_.step(place).what);
+        if (visited == nullptr || visited->flow == nullptr ||
+            visited->table == pipeline::table_of(pipeline::Stage::output))
+            continue;
+        verdict.by = names_.owner(visited->flow->cookie);
+        verdict.source = names_.source(visited->flow->cookie);
+    }
+}
+
 std::string TraceWords::why(const End& end, const Packet& packet, TraceVerdict& verdict) const {
     const auto to = target_of(packet).to_string();
     switch (end.reason) {
@@ -305,9 +317,10 @@ TraceVerdict TraceWords::verdict(const fabric::Outcome& outcome) const {
     switch (outcome.verdict) {
     case Verdict::delivered:
         verdict.verdict = "delivered";
-        if (outcome.answered)
+        if (outcome.answered) {
+            blame_answerer(end, verdict);
             verdict.text = fmt::format("answered by {} in the switch of {}", spoken(verdict.by), end.host);
-        else if (end.kind == End::Kind::wire)
+        } else if (end.kind == End::Kind::wire)
             verdict.text = fmt::format("delivered: leaves {} onto {}, {}", end.host.empty() ? "nowhere" : end.host,
                                        end.object, TraceWords::packet(packet));
         else

@@ -47,6 +47,7 @@ class TraceWords {
     std::string happened(const fabric::End& end, const std::vector<Place>& way, std::size_t at) const;
     std::string changes(const openflow::Packet& before, const openflow::Packet& after) const;
     std::string sent(const std::string& host, const openflow::Sent& sent, const openflow::Packet& packet) const;
+    void blame_answerer(const fabric::End& end, TraceVerdict& verdict) const;
     std::string why(const fabric::End& end, const openflow::Packet& packet, TraceVerdict& verdict) const;
     void blame_groups(bool ingress, const openflow::Packet& packet, TraceVerdict& verdict) const;
 

@@ -324,8 +324,13 @@ void Operations::remove_row(std::string_view table, const Uuid& row) {
     ++transaction_.tidied;
 }
 
+void Operations::reconfigure(std::string why) {
+    transaction_.changes.push_back(std::move(why));
+    transaction_.reconfigures = true;
+}
+
 Transaction Operations::finish() {
-    if (transaction_.empty()) return {};
+    if (transaction_.changes.empty()) return {};
     std::string comment = fmt::format("weft: {}", fmt::join(transaction_.changes, "; "));
     if (comment.size() > kMaxComment) {
         std::size_t end = kMaxComment;
