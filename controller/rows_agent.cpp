@@ -1,6 +1,5 @@
 #include "controller/rows_agent.hpp"
 
-#include "base/backoff.hpp"
 #include "controller/certificate.hpp"
 #include "controller/failpoint.hpp"
 #include "ovsdb/plan_rows.hpp"
@@ -17,6 +16,9 @@ constexpr Milliseconds kConnectTimeout = 5s;
 constexpr Milliseconds kConfigureTimeout = 10s;
 /// Between two repairs of rows, so that weft and whoever fights it for a row do not spin.
 constexpr Milliseconds kRepairPause = 200ms;
+/// Until ovs-vswitchd is asked again for a port that it could not make, and at most so long.
+constexpr Milliseconds kTryAgain = 500ms;
+constexpr Milliseconds kTryAgainAtMost = 60s;
 
 std::string bracketed(const std::string& address) {
     if (address.empty()) return "127.0.0.1"; // a unix socket: the host is this machine
@@ -169,15 +171,29 @@ Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
     if (!session) co_return session.error();
     session_.emplace(std::move(*session));
     rewanted_ = true;
+    Backoff again(kTryAgain, kTryAgainAtMost);
     while (!stopped_ && !session_->ended()) {
         const auto updated = co_await bring_up_to_date();
         if (stopped_ || session_->ended()) break;
         if (!updated && updated.error().kind != ErrorKind::refused && updated.error().kind != ErrorKind::invalid) break;
         if (done_) co_return Error{ErrorKind::io, "cleaned"};
         observe(updated);
-        co_await wake_->wait();
+        if (!co_await wait_for_change(again)) break;
     }
     co_return session_->ended().value_or(Error{ErrorKind::io, "stopped"});
+}
+
+Task<Result<>> RowsAgent::wait_for_change(Backoff& again) {
+    if (observed_->troubles.empty()) {
+        again.reset();
+        co_await wake_->wait();
+        co_return Result<>{};
+    }
+    if (co_await wake_->wait(again.next())) co_return Result<>{};
+    if (stopped_ || session_->ended()) co_return Result<>{};
+    const auto applied = co_await session_->transact(ovsdb::try_again());
+    if (!applied && applied.error().kind != ErrorKind::refused) co_return std::unexpected(applied.error());
+    co_return Result<>{};
 }
 
 Task<Result<>> RowsAgent::bring_up_to_date() {

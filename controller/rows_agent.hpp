@@ -3,6 +3,7 @@
 //
 // Rules of life: one thread; kept in a shared_ptr, which its coroutine shares. start() once, stop() ends it.
 #pragma once
+#include "base/backoff.hpp"
 #include "base/mailbox.hpp"
 #include "controller/published.hpp"
 #include "fabric/host_rows.hpp"
@@ -69,6 +70,9 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     Task<Error> serve(std::unique_ptr<Stream> stream);
     Task<Result<>> bring_up_to_date();
     ovsdb::DesiredRows rows(const Wanted& wanted) const;
+    /// Waits for a change of either side; meanwhile ovs-vswitchd is made to try again what it could not do. Errors (io,
+    /// timeout, protocol) mean that the session is over.
+    Task<Result<>> wait_for_change(Backoff& again);
     /// Reports what the rows say, after an attempt to bring them up to date.
     void observe(const Result<>& updated);
     /// Tells of ports whose QoS is somebody else's, where there should be weft's.

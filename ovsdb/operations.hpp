@@ -67,6 +67,9 @@ class Operations {
     /// A row that nothing refers to.
     void remove_row(std::string_view table, const Uuid& row);
 
+    /// Changes no row: ovs-vswitchd goes through all of them again.
+    void reconfigure(std::string why);
+
     Transaction finish();
 
   private:

@@ -324,6 +324,12 @@ Result<Transaction> plan_rows(const Replica& replica, const DesiredRows& desired
     return Planner(replica, desired).plan();
 }
 
+Transaction try_again() {
+    Operations operations;
+    operations.reconfigure("let ovs-vswitchd try again");
+    return operations.finish();
+}
+
 Transaction cleanup_rows(const Replica& replica) {
     Operations operations;
     const auto* root = replica.open_vswitch();

@@ -16,6 +16,10 @@ Result<Transaction> plan_rows(const Replica& replica, const DesiredRows& desired
 /// Takes every row and key of weft's off a host that left the topology. Empty when there is none.
 Transaction cleanup_rows(const Replica& replica);
 
+/// Makes ovs-vswitchd go through its configuration again: it does not try anew by itself to make a port that it could
+/// not make.
+Transaction try_again();
+
 /// The names of the patch ports of an uplink that leads to a bridge: on weft's side and on the other. At most 15
 /// characters, so that they look like any device name; `taken` are names the first must not have.
 std::pair<std::string, std::string> patch_names(std::string_view physnet,

@@ -356,6 +356,13 @@ TEST(PlanRows, APortOfAnotherBridgeIsNotShaped) {
     EXPECT_TRUE(plan(rows, shaping()).empty());
 }
 
+TEST(PlanRows, TryingAgainChangesNoRow) {
+    const auto transaction = try_again();
+    EXPECT_TRUE(transaction.reconfigures);
+    // A comment, next_cfg, and its new value.
+    EXPECT_THAT(transaction.operations, ElementsAre(HasSubstr("comment"), HasSubstr("next_cfg"), HasSubstr("select")));
+}
+
 TEST(PlanRows, CleansAHostThatLeft) {
     auto rows = in_place();
     rows.root(R"({"bridges": ["set",[#2,#20]], "datapaths": ["map",[["netdev",#3]]]})")
