@@ -1,0 +1,172 @@
+// A question's packet, its way through compiled switches, and what it comes to.
+#include "fabric/outcome.hpp"
+#include "tests/fabric/fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace weft::fabric {
+namespace {
+
+using testing::HasSubstr;
+using Verdict = Outcome::Verdict;
+
+const std::string kWalked = std::string(kRouted) + R"(
+[[security_group]]
+name = "web"
+rules = [ { protocol = "tcp", ports = ["80"] }, { protocol = "icmp" } ]
+[[port]]
+name = "guarded"
+network = "blue"
+ip = "10.0.1.60"
+security_groups = ["web"]
+)";
+
+struct CompiledSwitches : Switches {
+    explicit CompiledSwitches(const World& world) {
+        for (const auto& [name, _] : world.hosts) {
+            auto& held = states[name];
+            held = compile(world, name);
+            indexed.emplace(name, of::Tables(held.flows, held.groups));
+        }
+    }
+    const of::Tables* tables(const std::string& host) override {
+        const auto found = indexed.find(host);
+        return found == indexed.end() ? nullptr : &found->second;
+    }
+    bool live(const std::string& host, std::uint32_t) override { return !dead.contains(host); }
+
+    std::map<std::string, SwitchState> states;
+    std::map<std::string, of::Tables> indexed;
+    std::set<std::string> dead; ///< hosts all of whose watched ports are down
+};
+
+struct Walks : testing::Test {
+    Walks() : fixture(kWalked) {
+        fixture.bind("a", "kvm1", 11);
+        fixture.bind("b", "kvm2", 12);
+        fixture.bind("guarded", "kvm3", 13);
+        fixture.bind("o", "kvm1", 14);
+        fixture.bind("t", "kvm2", 15);
+        fixture.bind("r", "kvm1", 16);
+        for (const auto& [name, gateway] : fixture.topology->gateways)
+            if (gateway.nexthop)
+                fixture.learnt.neighbours[{gateway.network, *gateway.nexthop}] = *Mac::parse("02:aa:00:00:00:01");
+        world = fixture.world();
+    }
+
+    struct Asked {
+        Probe probe;
+        Walk walk;
+        Outcome outcome;
+        of::Packet arrived;
+    };
+    Asked ask(const Question& question) {
+        CompiledSwitches switches(*world);
+        auto asked = probe(*world, question);
+        EXPECT_TRUE(asked) << (asked ? "" : asked.error().text);
+        Asked result{.probe = *asked, .walk = walk(*world, switches, connections, asked->entrance, asked->packet)};
+        finish(result);
+        return result;
+    }
+    Asked answer(const Asked& to) {
+        CompiledSwitches switches(*world);
+        auto back = answer_probe(*world, to.probe, *to.outcome.end, to.arrived);
+        Asked result{.probe = back, .walk = walk(*world, switches, connections, back.entrance, back.packet)};
+        finish(result);
+        return result;
+    }
+    static void finish(Asked& asked) {
+        asked.outcome = outcome(asked.walk, asked.probe);
+        if (asked.outcome.end != nullptr)
+            asked.arrived = asked.walk.step({asked.outcome.end->passage, asked.outcome.end->step}).packet;
+    }
+
+    Fixture fixture;
+    WorldPtr world;
+    Connections connections;
+};
+
+TEST_F(Walks, CrossATunnelAndComeOutOfThePort) {
+    const auto asked = ask({.from = "a", .to = "b"});
+    EXPECT_EQ(asked.outcome.verdict, Verdict::delivered);
+    EXPECT_EQ(asked.outcome.end->object, "b");
+    EXPECT_EQ(asked.outcome.end->host, "kvm2");
+    EXPECT_EQ(asked.walk.passages.size(), 2U);
+}
+
+TEST_F(Walks, NameTheGroupsDropAndItsHost) {
+    const auto allowed = ask({.from = "a", .to = "guarded", .protocol = 6, .target_port = 80});
+    EXPECT_EQ(allowed.outcome.verdict, Verdict::delivered);
+    const auto denied = ask({.from = "a", .to = "guarded", .protocol = 6, .target_port = 81});
+    EXPECT_EQ(denied.outcome.verdict, Verdict::dropped);
+    EXPECT_EQ(denied.outcome.end->reason, pipeline::Reason::group_ingress);
+    EXPECT_EQ(denied.outcome.end->host, "kvm3");
+}
+
+TEST_F(Walks, AnAnswerPassesWhereTheRequestWasTracked) {
+    const auto request = ask({.from = "guarded", .to = "a", .protocol = 6, .target_port = 22});
+    ASSERT_EQ(request.outcome.verdict, Verdict::delivered);
+    EXPECT_EQ(answer(request).outcome.verdict, Verdict::delivered);
+    // The same packet without a connection is a request of a's that no rule allows.
+    connections = {};
+    EXPECT_EQ(ask({.from = "a", .to = "guarded", .protocol = 17, .target_port = 22}).outcome.verdict, Verdict::dropped);
+}
+
+TEST_F(Walks, LeaveByTheGatewayTranslatedAndComeBack) {
+    const auto out = ask({.from = "a", .to = "192.0.9.9", .protocol = 6, .target_port = 443});
+    ASSERT_EQ(out.outcome.verdict, Verdict::delivered);
+    EXPECT_EQ(out.outcome.end->kind, End::Kind::wire);
+    EXPECT_NE(out.arrived.get(of::Field::ip_src), of::bits(*Ip::parse("10.0.1.10")));
+    const auto back = answer(out);
+    EXPECT_EQ(back.outcome.verdict, Verdict::delivered);
+    EXPECT_EQ(back.outcome.end->object, "a");
+    EXPECT_EQ(back.arrived.get(of::Field::ip_dst), of::bits(*Ip::parse("10.0.1.10")));
+}
+
+TEST_F(Walks, ASwitchAnswersForARouter) {
+    const auto& gateway = *world->networks.at("blue")->core.routed->gateway;
+    const auto asked = ask({.from = "a", .to = gateway.to_string()});
+    EXPECT_EQ(asked.outcome.verdict, Verdict::delivered);
+    EXPECT_TRUE(asked.outcome.answered);
+}
+
+TEST_F(Walks, OverTheWireBetweenTwoHosts) {
+    const auto asked = ask({.from = "o", .to = "t@office"});
+    EXPECT_EQ(asked.outcome.verdict, Verdict::delivered);
+    EXPECT_EQ(asked.outcome.end->object, "t");
+    EXPECT_EQ(asked.arrived.get(of::Field::vlan_tci), 0x1007U) << "the trunk's own tag";
+}
+
+TEST_F(Walks, NobodysAddressIsADropAndSaidToBeAssumed) {
+    const auto asked = ask({.from = "a", .to = "10.0.1.99"});
+    EXPECT_EQ(asked.outcome.verdict, Verdict::dropped);
+    EXPECT_EQ(asked.outcome.end->reason, pipeline::Reason::unknown_destination);
+    EXPECT_THAT(asked.probe.assumed, testing::ElementsAre(HasSubstr("nobody is known to have 10.0.1.99")));
+}
+
+TEST_F(Walks, AHostThatIsNotKnownIsMissing) {
+    struct OnlyOne : CompiledSwitches {
+        using CompiledSwitches::CompiledSwitches;
+        const of::Tables* tables(const std::string& host) override {
+            return host == "kvm1" ? CompiledSwitches::tables(host) : nullptr;
+        }
+    } switches(*world);
+    const auto asked = probe(*world, {.from = "a", .to = "b"});
+    const auto walked = walk(*world, switches, connections, asked->entrance, asked->packet);
+    EXPECT_THAT(walked.missing, testing::ElementsAre("kvm2"));
+    EXPECT_EQ(outcome(walked, *asked).verdict, Verdict::unknown);
+}
+
+TEST_F(Walks, QuestionsThatCannotBeAskedSayWhy) {
+    const auto why = [&](const std::string& from, const std::string& to) {
+        const auto asked = probe(*world, {.from = from, .to = to});
+        return asked ? std::string() : asked.error().text;
+    };
+    EXPECT_THAT(why("nobody", "a"), HasSubstr("there is no port nobody"));
+    EXPECT_THAT(why("c", "a"), HasSubstr("port c is not plugged in"));
+    EXPECT_THAT(why("t@cell", "a"), HasSubstr("not plugged in on a network cell"));
+    EXPECT_THAT(why("a", "2001:db8::1").substr(0, 0), "");
+}
+
+} // namespace
+} // namespace weft::fabric
