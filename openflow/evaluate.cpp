@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 namespace weft::openflow {
 namespace {
@@ -19,6 +20,46 @@ void forget_connection(Packet& packet) {
         packet.set(field, 0);
 }
 
+/// Where an action stands in an action set (ofp-actions.c, ACTION_SET_ORDER and ACTION_SET_FINAL_PRIORITY). Of each
+/// rank but kSets, the last counts; of those above it, the highest.
+constexpr int kSets = 3;
+template <class T>
+constexpr int kRank = kSets;
+template <>
+constexpr int kRank<PopVlan> = 0;
+template <>
+constexpr int kRank<PushVlan> = 1;
+template <>
+constexpr int kRank<DecTtl> = 2;
+template <>
+constexpr int kRank<Ct> = 4;
+template <>
+constexpr int kRank<CtClear> = 5;
+template <>
+constexpr int kRank<Resubmit> = 6;
+template <>
+constexpr int kRank<Output> = 7;
+template <>
+constexpr int kRank<Group> = 8;
+
+/// A bucket's actions as they are executed: it is an action set, whatever their order. Without one that sends the
+/// packet on there are none.
+std::vector<const Action*> in_order(const Actions& set) {
+    std::map<int, std::vector<const Action*>> ranked;
+    for (const auto& action : set) {
+        const auto rank = std::visit([]<class T>(const T&) { return kRank<T>; }, action.value);
+        auto& alike = ranked[rank];
+        if (rank != kSets) alike.clear();
+        alike.push_back(&action);
+    }
+    if (ranked.empty() || ranked.rbegin()->first <= kSets) return {};
+    std::vector<const Action*> list;
+    for (auto at = ranked.begin(); at != ranked.end(); ++at)
+        if (at->first <= kSets || at == std::prev(ranked.end()))
+            list.insert(list.end(), at->second.begin(), at->second.end());
+    return list;
+}
+
 class Evaluation {
   public:
     Evaluation(const Tables& tables, const Surroundings& around) : tables_(tables), around_(around) {}
@@ -31,7 +72,7 @@ class Evaluation {
             packet_ = std::move(next.packet);
             last_ = next.previous;
             resubmits_ = 0; // a recirculated packet is translated anew
-            visit(next.table, 0);
+            visit(next.table);
         }
         return std::move(steps_);
     }
@@ -49,23 +90,35 @@ class Evaluation {
         last_ = steps_.size() - 1;
     }
 
-    void visit(std::uint8_t table, unsigned depth) {
-        if (depth > kMaxDepth || resubmits_ > kMaxResubmits) {
-            failed_ = true;
-            return step(TooDeep{});
-        }
+    void visit(std::uint8_t table) {
+        const auto from = std::exchange(table_, table);
         const auto* flow = tables_.find(table, packet_);
         step(Visited{table, flow});
-        if (flow != nullptr) act(flow->actions, depth);
+        if (flow != nullptr)
+            for (const auto& action : flow->actions)
+                if (!act(action)) break;
+        table_ = from;
     }
 
-    void act(const Actions& actions, unsigned depth) {
-        depth_ = depth;
-        for (const auto& action : actions) {
-            const bool goes_on = std::visit([this](const auto& a) { return one(a); }, action.value);
-            if (!goes_on || failed_) return;
-            depth_ = depth;
-        }
+    /// By resubmit or goto_table. Only the way back is one deeper (xlate_table_action).
+    void go(std::uint8_t table) {
+        if (!may_go_deeper()) return;
+        ++resubmits_;
+        const unsigned deeper = table <= table_ ? 1 : 0;
+        depth_ += deeper;
+        visit(table);
+        depth_ -= deeper;
+    }
+
+    bool may_go_deeper() {
+        if (depth_ < kMaxDepth && resubmits_ < kMaxResubmits) return true;
+        failed_ = true;
+        step(TooDeep{});
+        return false;
+    }
+
+    bool act(const Action& action) {
+        return std::visit([this](const auto& a) { return one(a); }, action.value) && !failed_;
     }
 
     // Each returns false where the list of actions ends.
@@ -82,35 +135,36 @@ class Evaluation {
     }
 
     bool one(const Group& group) {
+        if (!may_go_deeper()) return false;
         const auto* entry = tables_.group(group.id);
         if (entry == nullptr) {
             step(NoGroup{group.id});
-            return true;
+            return false;
         }
         // What a bucket does to the packet is over at its end (xlate_group_bucket).
         const auto before = packet_;
-        const auto depth = depth_;
+        const auto from = last_;
         if (entry->type == GroupType::all) {
-            const auto from = last_;
             for (const auto& bucket : entry->buckets) {
+                execute(*entry, &bucket);
                 packet_ = before;
                 last_ = from;
-                execute(*entry, &bucket, depth);
             }
-            last_ = from;
         } else {
-            const auto* bucket = choose(*entry);
-            const auto from = last_;
-            execute(*entry, bucket, depth);
+            execute(*entry, choose(*entry));
+            packet_ = before;
             last_ = from;
         }
-        packet_ = before;
         return true;
     }
 
-    void execute(const GroupEntry& group, const Bucket* bucket, unsigned depth) {
+    void execute(const GroupEntry& group, const Bucket* bucket) {
         step(Grouped{&group, bucket});
-        if (bucket != nullptr) act(bucket->actions, depth);
+        if (bucket == nullptr) return;
+        ++depth_;
+        for (const auto* action : in_order(bucket->actions))
+            if (!act(*action)) break;
+        --depth_;
     }
 
     const Bucket* choose(const GroupEntry& group) const {
@@ -148,12 +202,11 @@ class Evaluation {
     }
 
     bool one(const Resubmit& resubmit) {
-        ++resubmits_;
-        visit(resubmit.table, depth_ + 1);
+        go(resubmit.table);
         return true;
     }
-    bool one(const GotoTable& go) {
-        visit(go.table, depth_);
+    bool one(const GotoTable& to) {
+        go(to.table);
         return false;
     }
 
@@ -205,6 +258,7 @@ class Evaluation {
     Steps steps_;
     Packet packet_;
     std::size_t last_ = Step::kStart;
+    std::uint8_t table_ = 0; ///< whose flow is executed
     unsigned depth_ = 0;
     unsigned resubmits_ = 0;
     bool failed_ = false;
