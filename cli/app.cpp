@@ -104,7 +104,9 @@ class CommandLine {
                          "  weftctl validate topology.toml\n  weftctl validate /etc/weft/topology.d -o json",
                          [this](Context& context) { return validate(context, arguments.path); }));
         add_path(command("plan", "What applying a topology would change; exit 2 when it would change something",
-                         "  weftctl plan topology.toml\n  weftctl plan topology.toml -o json | jq '.hosts[].flows'",
+                         "  weftctl plan topology.toml\n"
+                         "  weftctl plan topology.toml -o json | jq -c '.hosts[] | {name, flows, rows}'\n"
+                         "  weftctl plan topology.toml && echo 'nothing would change'",
                          [this](Context& context) { return plan(context, arguments.path); }));
         auto* added = command(
             "apply", "Make the network equal to a topology, and wait for every host that can be reached",

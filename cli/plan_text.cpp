@@ -3,6 +3,7 @@
 #include "cli/json_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <ostream>
@@ -25,32 +26,61 @@ Sign sign_of(std::string_view op) {
     return {"~", Colour::yellow};
 }
 
-/// " +12 ~3 -1" of {add, change, remove}, " 5" of a plain count; empty for nothing.
-std::string counts_text(const json::value& counts) {
-    if (counts.is_number()) return counts == json::value(0) ? std::string() : " " + words(counts);
+constexpr std::array<std::string_view, 4> kKinds{"flows", "groups", "meters", "rows"};
+
+/// "+12 ~3 -1" of {add, change, remove}; empty for nothing, "?" for null.
+std::string counts_text(const json::value& host, std::string_view kind) {
+    const auto& counts = at(host, kind);
+    if (counts.is_null() && host.is_object() && host.get_object().contains(kind)) return "?";
     std::string text;
     for (const auto* op : {"add", "change", "remove"}) {
-        if (const auto count = count_at(counts, op)) text += fmt::format(" {}{}", sign_of(op).sign, count);
+        if (const auto count = count_at(counts, op))
+            text += fmt::format("{}{}{}", text.empty() ? "" : " ", sign_of(op).sign, count);
     }
     return text;
+}
+
+bool is(const json::value& host, std::string_view key) {
+    return at(host, key) == json::value(true);
+}
+
+/// What the counts do not say; empty when they say all.
+std::string note_of(const json::value& host) {
+    if (is(host, "leaves")) return "leaves: its bridge goes, and all flows with it";
+    if (is(host, "more")) return "and more once new ports have numbers";
+    std::string text;
+    for (const auto kind : kKinds)
+        text += counts_text(host, kind);
+    if (text.contains('?')) return "? is not known before the host is synced";
+    return text.empty() && count_at(host, "forgetting") > 0 ? "its datapath forgets what it cached" : "";
+}
+
+bool is_changed(const json::value& host) {
+    return is(host, "leaves") || is(host, "more") || count_at(host, "forgetting") > 0 ||
+           std::ranges::any_of(kKinds, [&](std::string_view kind) {
+               const auto text = counts_text(host, kind);
+               return !text.empty() && text != "?";
+           });
+}
+
+Table table_of_hosts(const json::array& hosts) {
+    Table table({{"HOST"}, {"FLOWS"}, {"GROUPS"}, {"METERS"}, {"ROWS"}, {"NOTE"}});
+    for (const auto& host : hosts) {
+        std::vector<Cell> row{{words_at(host, "name")}};
+        for (const auto kind : kKinds)
+            row.push_back({counts_text(host, kind)});
+        row.push_back({note_of(host), Colour::dim});
+        const bool says =
+            std::ranges::any_of(row.begin() + 1, row.end(), [](const Cell& c) { return !c.text.empty(); });
+        if (says) table.add(std::move(row));
+    }
+    return table;
 }
 
 } // namespace
 
-std::string host_changes(const json::value& host) {
-    std::string text;
-    for (const auto* what : {"flows", "groups", "meters", "rows"}) {
-        if (const auto part = counts_text(at(host, what)); !part.empty()) {
-            text += fmt::format("{}{}{}", text.empty() ? "" : ", ", what, part);
-        }
-    }
-    return text;
-}
-
 bool changes_anything(const json::value& plan) {
-    return !items(at(plan, "objects")).empty() ||
-           std::ranges::any_of(items(at(plan, "hosts")),
-                               [](const json::value& host) { return !host_changes(host).empty(); });
+    return !items(at(plan, "objects")).empty() || std::ranges::any_of(items(at(plan, "hosts")), is_changed);
 }
 
 void print_plan(std::ostream& out, const json::value& plan, bool colours) {
@@ -65,12 +95,9 @@ void print_plan(std::ostream& out, const json::value& plan, bool colours) {
                         colour, colours)
             << '\n';
     }
-    out << '\n';
-    for (const auto& host : items(at(plan, "hosts"))) {
-        const auto changes = host_changes(host);
-        const bool unknown = host.is_object() && host.get_object().contains("rows") && at(host, "rows").is_null();
-        out << printable(words_at(host, "name")) << ": " << (changes.empty() ? "nothing" : changes)
-            << (unknown ? " (its rows are unknown until it is reached)" : "") << '\n';
+    if (const auto hosts = table_of_hosts(items(at(plan, "hosts"))); !hosts.empty()) {
+        out << '\n';
+        hosts.print(out, colours);
     }
     if (const auto& reach = items(at(plan, "reachability")); !reach.empty()) {
         out << "\nreachability\n";

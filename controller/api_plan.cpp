@@ -1,9 +1,8 @@
-// What a candidate topology would change: objects, and per host the flows, groups and rows that apply would send.
+// What a candidate topology would change: objects, and per host the flows, groups, meters and rows that apply would
+// send (controller/foresight).
 #include "controller/api.hpp"
-#include "fabric/compile.hpp"
 
 #include <boost/json.hpp>
-#include <set>
 
 namespace weft::controller::view {
 namespace json = boost::json;
@@ -21,36 +20,38 @@ std::string_view symbol(topology::Op op) {
     return "";
 }
 
-template <class Delta>
-json::object counts(const Delta& delta) {
-    return {{"add", delta.add.size()}, {"change", delta.change.size()}, {"remove", delta.remove.size()}};
+json::object counts(const auto& of) {
+    return {{"add", of.add}, {"change", of.change}, {"remove", of.remove}};
+}
+
+json::object foreseen(const std::string& name, const HostForesight& host) {
+    const json::value unknown(nullptr);
+    json::object result{{"name", name}};
+    const auto& to_switch = host.to_switch;
+    result["flows"] = to_switch ? counts(to_switch->flows) : unknown;
+    result["groups"] = to_switch ? counts(to_switch->groups) : unknown;
+    result["meters"] = to_switch ? counts(to_switch->meters) : unknown;
+    result["rows"] = host.rows ? counts(*host.rows) : unknown;
+    result["forgetting"] = to_switch ? json::value(to_switch->forgetting) : unknown;
+    result["more"] = host.more;
+    result["leaves"] = host.leaves;
+    return result;
 }
 
 } // namespace
 
 json::value plan(const Supervisor& supervisor, const Candidate& candidate) {
-    const auto& intent = supervisor.intent();
+    const auto foresight = supervisor.foresee(candidate);
     json::array objects;
-    for (const auto& change : topology::difference(intent.topology(), *candidate.topology))
+    for (const auto& change : topology::difference(*foresight.now->topology, *foresight.then->topology))
         objects.push_back({{"op", symbol(change.op)}, {"kind", weft::name_of(change.kind)}, {"name", change.name}});
-
-    const auto imagined = intent.imagine(candidate);
-    const auto& world = *intent.published().world;
-    std::set<std::string> names;
-    for (const auto& [name, _] : world.hosts)
-        names.insert(name);
-    for (const auto& [name, _] : imagined->hosts)
-        names.insert(name);
     json::array hosts;
-    for (const auto& name : names) {
-        const auto delta = fabric::delta(world, *imagined, name);
-        const auto rows = supervisor.rows_to_change(*candidate.topology, name);
-        hosts.push_back({{"name", name},
-                         {"flows", counts(delta.flows)},
-                         {"groups", counts(delta.groups)},
-                         {"rows", rows ? json::value(*rows) : json::value(nullptr)}});
-    }
-    return json::object{{"objects", std::move(objects)}, {"hosts", std::move(hosts)}, {"reachability", json::array()}};
+    for (const auto& [name, host] : foresight.hosts)
+        hosts.push_back(foreseen(name, host));
+    // Of two worlds: foresight.now and foresight.then.
+    json::array reachability;
+    return json::object{
+        {"objects", std::move(objects)}, {"hosts", std::move(hosts)}, {"reachability", std::move(reachability)}};
 }
 
 json::value problems(const std::vector<topology::Problem>& problems, const std::vector<topology::Source>& sources) {

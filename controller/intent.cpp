@@ -67,6 +67,13 @@ void for_each_difference(const Map& before, const Map& after, Then then) {
         if (!after.contains(name)) then(name);
 }
 
+State under(const Candidate& candidate, State state) {
+    state.allocations = candidate.allocations;
+    state.dynamic_ports = candidate.vm_ports.dynamic;
+    state.vm_nics = candidate.vm_ports.nics;
+    return state;
+}
+
 } // namespace
 
 bool Candidate::ok() const {
@@ -155,11 +162,8 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
 
 State Intent::with_revision(const Candidate& candidate, std::string source,
                             std::vector<topology::Source> sources) const {
-    State state = state_;
+    State state = under(candidate, state_);
     state.add_revision(std::move(source), std::move(sources), now());
-    state.allocations = candidate.allocations;
-    state.dynamic_ports = candidate.vm_ports.dynamic;
-    state.vm_nics = candidate.vm_ports.nics;
     return state;
 }
 
@@ -168,6 +172,21 @@ bool Intent::changes_nothing(const Candidate& candidate) const {
 }
 
 void Intent::commit(const Candidate& candidate, State state) {
+    adopt(candidate, std::move(state));
+    failpoint("intent.committed");
+    rebuild_all();
+}
+
+Intent Intent::imagine(const Candidate& candidate) const {
+    Intent imagined(*this);
+    imagined.publish_ = [](const Published&) {};
+    imagined.voice_.silent = true;
+    imagined.adopt(candidate, under(candidate, std::move(imagined.state_)));
+    imagined.rebuild_all();
+    return imagined;
+}
+
+void Intent::adopt(const Candidate& candidate, State state) {
     state_ = std::move(state);
     state_.allocations = candidate.allocations;
     ++allocated_;
@@ -188,7 +207,9 @@ void Intent::commit(const Candidate& candidate, State state) {
     for (auto* hosts : {&state_.learnt.absent, &state_.learnt.out_of_service})
         std::erase_if(*hosts, [this](const std::string& host) { return !topology_->hosts.contains(host); });
     drop_leases();
-    failpoint("intent.committed");
+}
+
+void Intent::rebuild_all() {
     fabric::Touched touched{.all = true, .networks = {}, .hosts = {}};
     decide_vm_ports(touched); // hosts that left tell nothing any more
     rebuild(std::move(touched));
@@ -199,13 +220,6 @@ std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Top
     for (const auto& [name, host] : topology.hosts)
         facts[name].vtep = host.vtep;
     return facts;
-}
-
-fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
-    const auto facts = facts_under(*candidate.topology);
-    const auto bindings = claims_.bindings(*candidate.topology, candidate.vm_ports.claimed_by());
-    return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.learnt}, published_.world,
-                         {.all = true, .networks = {}, .hosts = {}});
 }
 
 void Intent::observe(const std::string& host, const fabric::Observation& seen) {

@@ -104,8 +104,9 @@ class Intent {
     }
     fabric::Judgement judge() const { return claims_.judge(*topology_, port_nics()); }
 
-    /// What the world would be under `candidate`, everything else as now.
-    fabric::WorldPtr imagine(const Candidate& candidate) const;
+    /// An Intent in which `candidate` has come into force, everything else as now: what it publishes nobody gets, what
+    /// it says nobody hears. It is the very code of commit(), so that what a plan shows is what an apply does.
+    Intent imagine(const Candidate& candidate) const;
 
     /// Set when state() changed by observation and wants to be saved at leisure.
     bool dirty() const { return dirty_; }
@@ -114,6 +115,10 @@ class Intent {
     void saved() { dirty_ = leases_dirty_ = false; }
 
   private:
+    /// The first half of commit(): what is remembered, and what is forgotten with hosts and networks that left.
+    void adopt(const Candidate& candidate, State state);
+    /// The second half: ports of VMs, and the world, anew.
+    void rebuild_all();
     std::map<std::string, fabric::HostFacts> facts_under(const topology::Topology& topology) const;
     fabric::VmPorts vm_ports_under(const topology::Topology& written) const;
     /// Ports of VMs anew; true when the topology in force or the MACs changed, and then `touched` says where.

@@ -19,10 +19,12 @@ struct Published {
 struct Voice {
     Log& log;
     EventLog& events;
+    bool silent = false; ///< who only imagines tells nobody
 
     /// A log line and an event in the same words.
     void say(LogLevel level, const std::string& kind, const std::string& host, const std::string& object,
              const std::string& text) const {
+        if (silent) return;
         const auto subject = host.empty() ? std::string("weftd") : host;
         log.write(level, object.empty() ? subject : subject + "/" + object, text);
         events.add(kind, host, object, text);

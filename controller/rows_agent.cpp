@@ -44,8 +44,8 @@ Result<std::unique_ptr<Stream>> of_host(std::unique_ptr<Stream> stream, const st
 } // namespace
 
 bool RowsAgent::Wanted::same_as(const Wanted& other) const {
-    return endpoint == other.endpoint && tls == other.tls && host == other.host && controllers == other.controllers &&
-           watched == other.watched && withdrawn == other.withdrawn && qos == other.qos && leaving == other.leaving;
+    return reached_as(other) && host == other.host && controllers == other.controllers && watched == other.watched &&
+           withdrawn == other.withdrawn && qos == other.qos && leaving == other.leaving;
 }
 
 RowsAgent::RowsAgent(asio::io_context& io, std::string host, Voice voice, Observer observer, Changed changed)
@@ -60,7 +60,7 @@ void RowsAgent::start(Wanted wanted) {
 
 void RowsAgent::want(Wanted wanted) {
     if (wanted_.same_as(wanted)) return;
-    const bool elsewhere = wanted_.endpoint != wanted.endpoint || wanted_.tls != wanted.tls;
+    const bool elsewhere = !wanted_.reached_as(wanted);
     wanted_ = std::move(wanted);
     rewanted_ = true;
     if (elsewhere && session_) session_->close();
@@ -103,11 +103,12 @@ ovsdb::DesiredRows RowsAgent::rows(const Wanted& wanted) const {
     return rows;
 }
 
-std::optional<std::size_t> RowsAgent::rows_to_change(const Wanted& wanted) const {
-    if (!session_ || session_->ended()) return std::nullopt;
-    if (wanted.leaving) return ovsdb::cleanup_rows(session_->replica()).changes.size();
+std::optional<ovsdb::RowCounts> RowsAgent::to_send(const Wanted& wanted) const {
+    const bool settled = phase_ == Phase::refused || (phase_ == Phase::configured && !rewanted_);
+    if (!session_ || session_->ended() || !settled || !wanted.reached_as(wanted_)) return std::nullopt;
+    if (wanted.leaving) return ovsdb::cleanup_rows(session_->replica()).rows;
     const auto plan = ovsdb::plan_rows(session_->replica(), rows(wanted));
-    return plan ? plan->changes.size() : 0;
+    return plan ? plan->rows : ovsdb::RowCounts{}; // what is in its way stays in its way
 }
 
 std::map<std::string, ovsdb::Shaper> RowsAgent::shapers() const {

@@ -37,6 +37,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
         fabric::RowsQos qos;    ///< fabric::RowsContext
         bool leaving = false;   ///< the host left the topology: take everything of weft's off it, then done()
         bool same_as(const Wanted& other) const;
+        /// Both at one place: the session can go on.
+        bool reached_as(const Wanted& other) const { return endpoint == other.endpoint && tls == other.tls; }
     };
 
     /// Called with every new observation, after the rows are as wanted (or cannot be).
@@ -62,8 +64,9 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     Task<Statistics> statistics();
     /// By interface, of those that should be shaped: what shapes it now. Empty while it is down.
     std::map<std::string, ovsdb::Shaper> shapers() const;
-    /// How many rows a change to `wanted` would touch; nothing while the host is down.
-    std::optional<std::size_t> rows_to_change(const Wanted& wanted) const;
+    /// What a change to `wanted` would send. Nothing where that is not known: the host is down, is not yet what it
+    /// should be now, or would be another database.
+    std::optional<ovsdb::RowCounts> to_send(const Wanted& wanted) const;
 
   private:
     Task<void> run();

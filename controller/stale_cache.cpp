@@ -63,6 +63,12 @@ std::vector<openflow::Flow> StaleCache::next() const {
     return flows_of(kBits.front());
 }
 
+std::size_t StaleCache::size_of_move() const {
+    openflow::Change move;
+    add_to(move);
+    return move.flows.size();
+}
+
 void StaleCache::add_to(openflow::Change& change) const {
     const auto wanted = next();
     for (const auto& flow : wanted)

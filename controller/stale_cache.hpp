@@ -24,6 +24,9 @@ class StaleCache {
     /// Adds them, or their move, to a change.
     void add_to(openflow::Change& change) const;
 
+    /// How many flows add_to() adds.
+    std::size_t size_of_move() const;
+
     /// The switch has committed a change that they were added to.
     void moved() { held_ = next(); }
 

@@ -126,7 +126,7 @@ Result<> Supervisor::apply(const Candidate& candidate, const std::string& source
     return {};
 }
 
-RowsAgent::Wanted Supervisor::wanted(const topology::Host& host) const {
+RowsAgent::Wanted Supervisor::wanted(const topology::Host& host, const fabric::World& world) const {
     auto openflow = listener_->endpoint();
     // "{local}": the address by which this daemon reaches the host's OVSDB is the one that reaches the daemon back.
     if (!settings_.advertise.empty())
@@ -136,7 +136,6 @@ RowsAgent::Wanted Supervisor::wanted(const topology::Host& host) const {
     // parse() has accepted it: Intent::consider checks.
     RowsAgent::Wanted wanted{
         .endpoint = *Endpoint::parse(host.ovsdb), .tls = tls_, .host = host, .controllers = {openflow.to_string()}};
-    const auto& world = *intent_.published().world;
     if (const auto view = world.hosts.find(host.name); view != world.hosts.end()) {
         wanted.watched = view->second->watched;
         wanted.qos = view->second->qos;
@@ -169,7 +168,7 @@ void Supervisor::start_host(const topology::Host& host) {
         },
         [this, name] { note_state(name); });
     hosts_.emplace(name, agent);
-    agent.rows->start(wanted(host));
+    agent.rows->start(wanted(host, *intent_.published().world));
 }
 
 void Supervisor::stop_host(const std::string& name) {
@@ -230,7 +229,7 @@ void Supervisor::publish(const Published& published) {
         if (agent == hosts_.end())
             start_host(host);
         else
-            agent->second.rows->want(wanted(host));
+            agent->second.rows->want(wanted(host, *published.world));
     }
     offer_networks(published.world->topology);
     failpoint("supervisor.publishing");
@@ -246,16 +245,12 @@ void Supervisor::publish(const Published& published) {
 }
 
 void Supervisor::forget_cached(const std::map<std::string, std::string>& active) {
-    std::set<std::string> moved; // gateways
-    for (const auto& [name, host] : active) {
-        if (host.empty()) continue; // nobody for now: who comes next is compared with who was last
-        auto& last = active_[name];
-        if (!last.empty() && last != host) moved.insert(name);
-        last = host;
-    }
-    if (moved.empty()) return;
+    const auto gateways = moved_gateways(active_, active);
+    for (const auto& [name, host] : active)
+        if (!host.empty()) active_[name] = host; // nobody for now: who comes next is compared with who was last
+    if (gateways.empty()) return;
     for (const auto& [name, view] : intent_.published().world->hosts)
-        if (std::ranges::any_of(moved, [&](const auto& gateway) { return view->gateways.contains(gateway); }))
+        if (has_any(*view, gateways))
             if (const auto agent = hosts_.find(name); agent != hosts_.end()) agent->second.flows->forget_cached();
 }
 
@@ -446,17 +441,6 @@ bool Supervisor::converged() const {
         return host.second.status().state == HostState::synced &&
                host.second.flows->revision() == intent_.published().revision && host.second.flows->lag_ms() == 0;
     });
-}
-
-std::optional<std::size_t> Supervisor::rows_to_change(const topology::Topology& topology,
-                                                      const std::string& host) const {
-    const auto agent = hosts_.find(host);
-    const auto wanted_host = topology.hosts.find(host);
-    if (agent == hosts_.end()) return std::nullopt;
-    if (wanted_host != topology.hosts.end()) return agent->second.rows->rows_to_change(wanted(wanted_host->second));
-    auto leaving = wanted(intent_.topology().hosts.at(host));
-    leaving.leaving = true;
-    return agent->second.rows->rows_to_change(leaving);
 }
 
 } // namespace weft::controller

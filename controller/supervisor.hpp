@@ -9,6 +9,7 @@
 #include "base/stream.hpp"
 #include "controller/address_services.hpp"
 #include "controller/announcer.hpp"
+#include "controller/foresight.hpp"
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
 #include "controller/lease_book.hpp"
@@ -52,8 +53,8 @@ class Supervisor {
     Endpoint openflow_endpoint() const { return listener_->endpoint(); }
     /// Every host of the topology is synced at the current revision.
     bool converged() const;
-    /// OVSDB rows that a candidate would touch on a host; nothing while it is down.
-    std::optional<std::size_t> rows_to_change(const topology::Topology& topology, const std::string& host) const;
+    /// What apply() of a candidate would send to each host (controller/foresight).
+    Foresight foresee(const Candidate& candidate) const;
 
   private:
     Task<void> accept();
@@ -71,7 +72,13 @@ class Supervisor {
     Task<void> serve_packets(std::string host, std::shared_ptr<openflow::Session> session);
     SendFrom sender();
     bool send(const std::string& host, const openflow::PacketOut& packet) const;
-    RowsAgent::Wanted wanted(const topology::Host& host) const;
+    /// Of a host of `world`'s topology.
+    RowsAgent::Wanted wanted(const topology::Host& host, const fabric::World& world) const;
+    /// Parts of foresee: of one host; its rows; what it would tell of ports that its rows under `next` make or remove
+    /// (nothing: they make and remove none).
+    HostForesight foresee(const std::string& host, const Intent& next) const;
+    std::optional<ovsdb::RowCounts> rows_to_send(const std::string& host, const fabric::World& then) const;
+    std::optional<fabric::Observation> numbered(const std::string& host, const Intent& next) const;
     void start_host(const topology::Host& host);
     /// Starts, feeds or ends what follows the libvirt of each host, when the topology in force changed.
     void offer_networks(const std::shared_ptr<const topology::Topology>& topology);

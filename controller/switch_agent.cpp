@@ -30,6 +30,11 @@ std::string count(const openflow::Change& change) {
                        change.groups.change.size(), change.groups.remove.size());
 }
 
+template <class Delta>
+SwitchAgent::ToSend::Counts counts(const Delta& delta) {
+    return {delta.add.size(), delta.change.size(), delta.remove.size()};
+}
+
 fabric::HostPtr view_of(const fabric::WorldPtr& world, const std::string& host) {
     if (!world) return nullptr;
     const auto found = world->hosts.find(host);
@@ -106,6 +111,13 @@ bool SwitchAgent::behind() const {
 std::int64_t SwitchAgent::lag_ms() const {
     if (!behind()) return 0;
     return std::chrono::duration_cast<Milliseconds>(SteadyClock::now() - behind_since_).count();
+}
+
+std::optional<SwitchAgent::ToSend> SwitchAgent::to_send(const fabric::WorldPtr& next, bool forgets) const {
+    if (behind() || drifted_) return std::nullopt;
+    const auto delta = fabric::delta(*have_, *next, host_);
+    const bool moves = keeps_stale(next) && (!delta.empty() || forgets || forgets_);
+    return ToSend{counts(delta.flows), counts(delta.groups), counts(delta.meters), moves ? cache_.size_of_move() : 0};
 }
 
 openflow::SessionCounters SwitchAgent::counters() const {

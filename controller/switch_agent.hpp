@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace weft::controller {
@@ -48,6 +49,19 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     RevisionNumber revision() const { return revision_; } ///< acknowledged
     std::size_t flows() const { return flows_; }
     std::size_t groups() const { return groups_; }
+    /// How many messages following a world takes.
+    struct ToSend {
+        struct Counts {
+            std::size_t add = 0, change = 0, remove = 0;
+            bool operator==(const Counts&) const = default;
+        };
+        Counts flows, groups, meters;
+        std::size_t forgetting = 0; ///< flow-mods beside these: StaleCache's
+        bool operator==(const ToSend&) const = default;
+    };
+    /// What following `next` would take; `forgets`: as if forget_cached() were called. Nothing while it is not known
+    /// what the switch holds: then it is read back first.
+    std::optional<ToSend> to_send(const fabric::WorldPtr& next, bool forgets) const;
     /// Milliseconds that the switch has been behind the published world; 0 when it is not.
     std::int64_t lag_ms() const;
     openflow::SessionCounters counters() const;

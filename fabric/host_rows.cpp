@@ -24,6 +24,8 @@ std::string watch_name(const Ip& vtep) {
     return fmt::format("weft-{}{:08x}", vtep.is_v4() ? "b" : "6", number);
 }
 
+constexpr std::uint32_t kLastOfport = 0xfeff;
+
 constexpr std::string_view kBfdInterval = "300"; // ms; three missed are the end (ovs-vswitchd.conf.db(5), bfd)
 
 ovsdb::DesiredPort watch_port(const topology::Host& host, const Ip& vtep, bool withdrawn) {
@@ -112,6 +114,48 @@ ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& c
         for (const auto& [_, target] : host.uplinks)
             rows.shapers.emplace(target, shares_of(context.qos.guaranteed));
     return rows;
+}
+
+HostFacts facts_under(HostFacts now, const ovsdb::DesiredRows& before, const ovsdb::DesiredRows& after,
+                      std::set<std::uint32_t> taken) {
+    std::uint32_t number = kLastOfport + 1;
+    const auto any_number = [&] {
+        while (!taken.insert(--number).second) {
+        }
+        return number;
+    };
+    taken.insert(now.vxlan_ofport);
+    for (const auto& [_, ofport] : now.uplinks)
+        taken.insert(ofport);
+    for (const auto& [_, ofport] : now.watched)
+        taken.insert(ofport);
+
+    auto then = now;
+    then.watched.clear();
+    then.uplinks.clear();
+    const auto is_new = [&](const std::string& port) { return !before.ports.contains(port); };
+    const std::string vxlan(ovsdb::kVxlanPort);
+    if (!after.ports.contains(vxlan))
+        then.vxlan_ofport = 0;
+    else if (is_new(vxlan))
+        then.vxlan_ofport = any_number();
+    for (const auto& [name, port] : after.ports) {
+        const auto vtep = Ip::parse(value_of(port.external_ids, ovsdb::kPeerKey));
+        if (!vtep) continue;
+        if (const auto known = now.watched.find(*vtep); known != now.watched.end())
+            then.watched.insert(*known);
+        else if (is_new(name))
+            then.watched.emplace(*vtep, any_number());
+    }
+    for (const auto& uplink : after.uplinks) {
+        const auto old = before.uplinks.find(uplink.first);
+        const auto known = now.uplinks.find(uplink.first);
+        if (old == before.uplinks.end() || old->second != uplink.second)
+            then.uplinks.emplace(uplink.first, any_number());
+        else if (known != now.uplinks.end())
+            then.uplinks.insert(*known);
+    }
+    return then;
 }
 
 Observation observe(const ovsdb::Replica& replica, const topology::Host& host) {

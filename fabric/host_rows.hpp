@@ -40,4 +40,9 @@ struct Observation {
 };
 Observation observe(const ovsdb::Replica& replica, const topology::Host& host);
 
+/// The facts of a host that is `now` as the rows `before` made it, once Open vSwitch has made those of `after`. Which
+/// numbers it will give to new ports nobody knows: they get any that are not `taken`.
+HostFacts facts_under(HostFacts now, const ovsdb::DesiredRows& before, const ovsdb::DesiredRows& after,
+                      std::set<std::uint32_t> taken);
+
 } // namespace weft::fabric

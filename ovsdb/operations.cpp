@@ -140,6 +140,7 @@ void Operations::add_mutation(std::string_view table, const Uuid& row, json::arr
     mutate["where"] = where_uuid(row);
     mutate["mutations"] = std::move(mutations);
     add(mutate);
+    ++transaction_.rows.change;
 }
 
 void Operations::changed(std::string what) {
@@ -153,6 +154,7 @@ std::string Operations::insert(std::string_view table, const Columns& columns) {
     insert["uuid-name"] = text(name);
     insert["row"] = columns.json();
     add(insert);
+    ++transaction_.rows.add;
     return name;
 }
 
@@ -259,6 +261,7 @@ void Operations::update(std::string_view table, const Uuid& row, const std::stri
     update["where"] = where_uuid(row);
     update["row"] = columns.json();
     add(update);
+    ++transaction_.rows.change;
     changed(fmt::format("set {} of {} {}", columns.names(), table, what));
 }
 
@@ -320,6 +323,7 @@ void Operations::remove_row(std::string_view table, const Uuid& row) {
     json::object object = operation("delete", table);
     object["where"] = where_uuid(row);
     add(object);
+    ++transaction_.rows.remove;
     transaction_.changes.push_back(fmt::format("remove a {} row that is not in use any more", table));
     ++transaction_.tidied;
 }

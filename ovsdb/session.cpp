@@ -373,7 +373,7 @@ Task<Result<Applied>> Session::transact(Transaction transaction) {
     const auto state = state_;
     if (transaction.empty()) co_return Applied{};
     ++state->counters.transactions;
-    state->counters.operations += transaction.operations.size();
+    state->counters.operations += transaction.rows.total();
     const auto results = co_await State::execute(state, std::move(transaction.operations));
     if (!results) co_return std::unexpected(results.error());
     if (!transaction.reconfigures) co_return Applied{};

@@ -31,7 +31,7 @@ struct SessionCounters {
     std::uint64_t bytes_out = 0;
     std::uint64_t updates = 0;      ///< update notifications applied
     std::uint64_t transactions = 0; ///< sent by transact()
-    std::uint64_t operations = 0;   ///< in those transactions
+    std::uint64_t operations = 0;   ///< on rows, in those transactions: Transaction::rows
     bool operator==(const SessionCounters&) const = default;
 };
 

@@ -37,8 +37,8 @@ constexpr const char* kPlanText = "+ network private1\n"
                                   "~ port web1\n"
                                   "- router old\n"
                                   "\n"
-                                  "kvm1: flows +12 ~3 -1, groups +1, rows +2\n"
-                                  "kvm2: nothing\n"
+                                  "HOST  FLOWS      GROUPS  ROWS\n"
+                                  "kvm1  +12 ~3 -1  +1      +2\n"
                                   "\n"
                                   "reachability\n"
                                   "- web1 -> db1 tcp 5432\n"
@@ -198,17 +198,37 @@ TEST(Wait, NamesTheLaggards) {
     EXPECT_EQ(absent.weftctl({"wait"}).code, 1); // 404: nobody to wait for
 }
 
-TEST(HostChanges, AreEmptyWhenNothingChanges) {
-    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","flows":{"add":0}})")), "");
-    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","meters":{"change":2}})")), "meters ~2");
-    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","flows":{"remove":1},"rows":5})")), "flows -1, rows 5");
-    EXPECT_EQ(host_changes(json::parse(R"({"name":"kvm1","rows":0})")), "");
-    EXPECT_FALSE(changes_anything(json::parse(kNoPlan)));
-    const auto away = json::parse(
-        R"({"objects":[{"op":"+","kind":"port","name":"a"}],"hosts":[{"name":"kvm1","flows":{"add":1},"rows":null}]})");
+json::value plan_of(const std::string& host) {
+    return json::parse(R"({"objects":[],"hosts":[{"name":"kvm1",)" + host + R"(}],"reachability":[]})");
+}
+
+TEST(PlanText, HasALineForEachHostThatChangesOrMay) {
+    const auto plan = json::parse(R"({"objects":[{"op":"-","kind":"host","name":"kvm3"}],"hosts":[
+        {"name":"kvm1","flows":{"add":1,"change":0,"remove":120},"groups":{"add":0,"change":2,"remove":0},
+         "meters":{"add":0,"change":0,"remove":1},"rows":{"add":4,"change":2,"remove":0},"more":true,"leaves":false},
+        {"name":"kvm2","flows":null,"groups":null,"meters":null,"rows":null,"forgetting":null,"more":false},
+        {"name":"kvm3","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":2,"remove":0},"leaves":true},
+        {"name":"kvm4","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0},"forgetting":10},
+        {"name":"kvm5","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0},"forgetting":0}],
+        "reachability":[]})");
     std::ostringstream out;
-    print_plan(out, away, false);
-    EXPECT_THAT(out.str(), HasSubstr("kvm1: flows +1 (its rows are unknown until it is reached)\n"));
+    print_plan(out, plan, false);
+    EXPECT_EQ(out.str(), "- host kvm3\n"
+                         "\n"
+                         "HOST  FLOWS    GROUPS  METERS  ROWS   NOTE\n"
+                         "kvm1  +1 -120  ~2      -1      +4 ~2  and more once new ports have numbers\n"
+                         "kvm2  ?        ?       ?       ?      ? is not known before the host is synced\n"
+                         "kvm3  -        -       -       ~2     leaves: its bridge goes, and all flows with it\n"
+                         "kvm4  -        -       -       -      its datapath forgets what it cached\n"
+                         "\n+ added  ~ changed  - removed\n");
+}
+
+TEST(PlanText, AnythingThatIsSentIsAChange) {
+    EXPECT_FALSE(changes_anything(json::parse(kNoPlan)));
+    EXPECT_FALSE(changes_anything(plan_of(R"("flows":null,"rows":null,"forgetting":null,"more":false)")));
+    EXPECT_TRUE(changes_anything(plan_of(R"("meters":{"add":0,"change":2,"remove":0})")));
+    EXPECT_TRUE(changes_anything(plan_of(R"("flows":null,"rows":{"add":0,"change":0,"remove":1})")));
+    EXPECT_TRUE(changes_anything(plan_of(R"("flows":{"add":0},"forgetting":10)")));
 }
 
 } // namespace

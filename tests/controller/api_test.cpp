@@ -80,9 +80,16 @@ class ApiTest : public testing::Test {
         io_.run();
     }
 
-    json::value get(const std::string& path, unsigned status = 200) {
+    json::value get(const std::string& path, unsigned status = 200) { return ask("GET", path, "", status); }
+    json::value plan(const std::string& text) {
+        const json::object body{{"sources", json::array{json::object{{"name", "test.toml"}, {"text", text}}}}};
+        return ask("POST", "/v1/plan", json::serialize(body), 200);
+    }
+
+  private:
+    json::value ask(const std::string& method, const std::string& path, const std::string& body, unsigned status) {
         std::optional<HttpResponse> response;
-        asio::co_spawn(io_, api_.handle({.method = "GET", .path = path, .query = {}, .body = {}}),
+        asio::co_spawn(io_, api_.handle({.method = method, .path = path, .query = {}, .body = body}),
                        [&](const std::exception_ptr& thrown, HttpResponse answer) {
                            EXPECT_FALSE(thrown);
                            response = std::move(answer);
@@ -93,7 +100,6 @@ class ApiTest : public testing::Test {
         return json::parse(response->body);
     }
 
-  private:
     test::TemporaryDirectory directory_;
     asio::io_context io_;
     Log log_{LogLevel::error, [](std::string_view) {}};
@@ -140,6 +146,21 @@ TEST_F(ApiTest, ShowsWhatRoutesAndTranslates) {
     for (const auto* nothing : {"router/igw1", "gateway/main", "floating_ip/203.0.113.2", "floating_ip/x",
                                 "port_forward/203.0.113.2:tcp:8000", "security_group/web"})
         get(std::string("/v1/show/") + nothing, 404);
+}
+
+TEST_F(ApiTest, PlansNothingForTheTopologyInForce) {
+    EXPECT_EQ(plan(std::string("# a comment\n") + kTopology),
+              json::parse(R"({"objects": [], "hosts": [], "reachability": []})"));
+}
+
+TEST_F(ApiTest, PlansNoNumbersForHostsThatItDoesNotReach) {
+    std::string text = kTopology;
+    text.replace(text.find("10.0.1.10"), 9, "10.0.1.11");
+    EXPECT_EQ(plan(text), json::parse(R"({"objects": [{"op": "~", "kind": "port", "name": "web1"}], "hosts": [
+        {"name": "kvm1", "flows": null, "groups": null, "meters": null, "rows": null, "forgetting": null,
+         "more": false, "leaves": false},
+        {"name": "kvm2", "flows": null, "groups": null, "meters": null, "rows": null, "forgetting": null,
+         "more": false, "leaves": false}], "reachability": []})"));
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "controller/intent.hpp"
 
+#include "fabric/compile.hpp"
+
 #include <gtest/gtest.h>
 
 namespace weft::controller {
@@ -184,6 +186,76 @@ TEST_F(IntentTest, AnAllocatedAddressThatIsDeclinedIsReplacedButNotAgainAtOnce) 
     EXPECT_EQ(gateway.floating_ips[0].inside, second) << "translations lead there too";
     EXPECT_FALSE(intent_.decline(kApp, second));
     EXPECT_EQ(published_, before + 1);
+}
+
+/// What kvm1 tells of itself, with `app` plugged in.
+fabric::Observation seen_on_kvm1() {
+    fabric::Observation seen;
+    seen.facts = {.vtep = Ip::parse("192.0.2.11"), .vxlan_ofport = 1, .uplinks = {{"physnet1", 2}}};
+    fabric::Claim claim;
+    claim.interface = "tap-app";
+    claim.iface_id = "app";
+    claim.attached_mac = Mac::from_u64(0x5254'0000'0042);
+    claim.ofport = 10;
+    seen.claims.push_back(claim);
+    return seen;
+}
+
+/// The world that is imagined, and the one that is published once `text` is in force: switches hold the same of both.
+void expect_imagined_as_published(Intent& intent, const std::string& text) {
+    const auto candidate = intent.consider({{"test.toml", text}});
+    ASSERT_TRUE(candidate.ok());
+    const auto imagined = intent.imagine(candidate).published().world;
+    intent.commit(candidate, intent.with_revision(candidate, "test", {}));
+    const auto& published = *intent.published().world;
+    EXPECT_EQ(*imagined->topology, *published.topology);
+    ASSERT_EQ(imagined->hosts.size(), published.hosts.size());
+    for (const auto& [name, _] : published.hosts)
+        EXPECT_TRUE(fabric::delta(*imagined, published, name).empty()) << name;
+}
+
+TEST_F(IntentTest, ImaginesWhatACommitPublishesAndTellsNobody) {
+    intent_.observe("kvm1", seen_on_kvm1());
+    const auto before = published_;
+    const auto said = events_.since(0).size();
+    const auto world = intent_.published().world;
+    std::string text = kTopology;
+    text.erase(text.rfind("[[port]]"));
+    text.erase(text.find("[[floating_ip]]"), text.find("[[network]]\nname = \"blue\"") - text.find("[[floating_ip]]"));
+    const auto candidate = intent_.consider({{"test.toml", text}});
+    ASSERT_TRUE(candidate.ok());
+    const auto imagined = intent_.imagine(candidate);
+    EXPECT_EQ(published_, before);
+    EXPECT_EQ(events_.since(0).size(), said) << "a port that would be unplugged is no event";
+    EXPECT_EQ(intent_.published().world, world);
+    EXPECT_EQ(intent_.state().current, 1U);
+    expect_imagined_as_published(intent_, text);
+}
+
+// The interface of a port that is not in the topology yet may be there, and bring a MAC.
+TEST_F(IntentTest, ImaginesThePortThatIsPluggedInAlready) {
+    auto seen = seen_on_kvm1();
+    seen.claims.front().iface_id = "late";
+    intent_.observe("kvm1", seen);
+    const std::string text = std::string(kTopology) + "[[port]]\nname = \"late\"\nnetwork = \"blue\"\n";
+    const auto candidate = intent_.consider({{"test.toml", text}});
+    EXPECT_EQ(intent_.imagine(candidate).allocations().attachments.at({"late", "blue"}).mac,
+              Mac::from_u64(0x5254'0000'0042));
+    expect_imagined_as_published(intent_, text);
+}
+
+TEST_F(IntentTest, ImaginesAFabricWithoutTheHostThatLeaves) {
+    const std::string text = std::string(kTopology) + "[[host]]\nname = \"kvm2\"\novsdb = \"tcp:127.0.0.1:2\"\n"
+                                                      "vtep = \"192.0.2.12\"\ndatapath = \"netdev\"\n";
+    expect_imagined_as_published(intent_, text);
+    auto seen = seen_on_kvm1();
+    seen.facts.vtep = Ip::parse("192.0.2.12");
+    intent_.observe("kvm1", {.facts = seen_on_kvm1().facts});
+    intent_.observe("kvm2", seen);
+    ASSERT_EQ(intent_.bindings().at("app").host, "kvm2");
+    const auto candidate = intent_.consider({{"test.toml", kTopology}});
+    EXPECT_FALSE(intent_.imagine(candidate).bindings().contains("app")) << "what it claimed goes with it";
+    expect_imagined_as_published(intent_, kTopology);
 }
 
 } // namespace

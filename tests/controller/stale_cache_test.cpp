@@ -31,6 +31,7 @@ void change(Switch& at, StaleCache& cache) {
     openflow::Change change;
     cache.add_to(change);
     EXPECT_FALSE(change.flows.add.empty());
+    EXPECT_EQ(cache.size_of_move(), change.flows.size());
     at.commit(change);
     cache.moved();
 }

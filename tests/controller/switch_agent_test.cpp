@@ -135,5 +135,36 @@ TEST_F(SwitchAgentTest, AWorldPublishedWhileAnotherIsBeingRefusedIsTried) {
     EXPECT_EQ(agent->revision(), 2U);
 }
 
+TEST_F(SwitchAgentTest, ForetellsHowManyMessagesAWorldTakes) {
+    for (auto& [_, facts] : fixture.facts)
+        facts.userspace = true;
+    const auto first = another_world();
+    agent->publish({first, 1, {}});
+    EXPECT_FALSE(agent->to_send(first, false)) << "it is read back first";
+    connect();
+    settle();
+    ASSERT_EQ(agent->phase(), Phase::synced) << agent->reason();
+    EXPECT_EQ(agent->to_send(first, false), SwitchAgent::ToSend{});
+    EXPECT_EQ(agent->to_send(first, true)->forgetting, 10U) << "another host became active for a gateway";
+
+    const auto second = another_world();
+    const auto foretold = agent->to_send(second, true);
+    ASSERT_TRUE(foretold);
+    EXPECT_GT(foretold->flows.add + foretold->flows.change, 0U);
+    EXPECT_EQ(foretold->forgetting, 10U) << "once a change";
+    const auto before = agent->counters();
+    agent->publish({second, 2, {}});
+    EXPECT_FALSE(agent->to_send(second, false)) << "a change is on its way";
+    agent->forget_cached();
+    settle();
+    const auto after = agent->counters();
+    EXPECT_EQ(after.flow_mods - before.flow_mods,
+              foretold->flows.add + foretold->flows.change + foretold->flows.remove + foretold->forgetting);
+    EXPECT_EQ(after.group_mods - before.group_mods,
+              foretold->groups.add + foretold->groups.change + foretold->groups.remove);
+    EXPECT_EQ(after.meter_mods - before.meter_mods,
+              foretold->meters.add + foretold->meters.change + foretold->meters.remove);
+}
+
 } // namespace
 } // namespace weft::controller

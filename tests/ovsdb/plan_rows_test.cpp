@@ -299,6 +299,15 @@ TEST(PlanRows, ShapesAPortThatIsNotItsOwn) {
     EXPECT_TRUE(plan(with_shaped_vnet0(), shaping()).empty());
 }
 
+TEST(PlanRows, CountsWhatIsDoneToRowsWithoutItsOwnAccount) {
+    EXPECT_EQ(plan(Rows(), desired()).rows, (RowCounts{.add = 7, .change = 2, .remove = 0}));
+    EXPECT_EQ(plan(in_place(), desired()).rows, RowCounts{});
+    EXPECT_EQ(plan(with_vnet0(""), shaping()).rows, (RowCounts{.add = 2, .change = 1, .remove = 0}));
+    const auto taken_off = plan(with_shaped_vnet0(), desired());
+    EXPECT_EQ(taken_off.rows, (RowCounts{.add = 0, .change = 1, .remove = 2}));
+    EXPECT_EQ(taken_off.operations.size(), taken_off.rows.total() + 3) << "the comment, and next_cfg twice";
+}
+
 TEST(PlanRows, ChangesAShaperInPlace) {
     EXPECT_THAT(plan(with_shaped_vnet0(), shaping("2000")).changes,
                 ElementsAre("set other_config of QoS of vnet0", "set other_config of Queue 0 of vnet0"));
