@@ -1,6 +1,7 @@
 #include "controller/intent.hpp"
 
 #include "controller/failpoint.hpp"
+#include "controller/recollection.hpp"
 #include "controller/vm_accounts.hpp"
 
 #include <algorithm>
@@ -96,7 +97,8 @@ Result<> Intent::restore(State state) {
     return {};
 }
 
-Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
+Candidate Intent::consider(const std::vector<topology::Source>& sources,
+                           const std::optional<Recollection>& then) const {
     Candidate candidate;
     auto parsed = topology::parse(sources);
     candidate.problems = std::move(parsed.problems);
@@ -131,14 +133,18 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
         if (!host.datapath) lacks("datapath");
     }
     if (!candidate.ok()) return candidate;
-    candidate.vm_ports = vm_ports_under(parsed.topology);
+    const auto before = then ? with_what_is_known(*then, state_.recollection(), *topology_)
+                             : Recollection{state_.allocations, state_.dynamic_ports, state_.vm_nics, {}};
+    candidate.neighbours = before.neighbours;
+    candidate.vm_ports = vm_ports_under(parsed.topology, {before.dynamic_ports, before.vm_nics, {}});
     candidate.topology =
         std::make_shared<const topology::Topology>(fabric::with_dynamic_ports(parsed.topology, candidate.vm_ports));
     auto macs = macs_;
     for (const auto& [port, mac] : candidate.vm_ports.macs(parsed.topology))
         macs.insert_or_assign(port, mac);
-    auto allocated = topology::allocate(*candidate.topology, state_.allocations, macs);
+    auto allocated = topology::allocate(*candidate.topology, before.allocations, macs);
     candidate.allocations = std::move(allocated.allocations);
+    if (then) candidate.notices = readdressed(candidate.vm_ports.dynamic, state_.allocations, candidate.allocations);
     for (auto& problem : allocated.problems)
         // Dynamic ports are nobody's file: a VM that finds no address stops no topology.
         if (problem.where.file.empty())
@@ -153,14 +159,32 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
     return candidate;
 }
 
-State Intent::with_revision(const Candidate& candidate, std::string source,
-                            std::vector<topology::Source> sources) const {
-    State state = state_;
-    state.add_revision(std::move(source), std::move(sources), now());
+void Intent::enter(const Candidate& candidate, State& state) const {
     state.allocations = candidate.allocations;
     state.dynamic_ports = candidate.vm_ports.dynamic;
     state.vm_nics = candidate.vm_ports.nics;
+    // Whether they are still there is asked in time, as of all neighbours.
+    state.learnt.neighbours.insert(candidate.neighbours.begin(), candidate.neighbours.end());
+}
+
+State Intent::with_revision(const Candidate& candidate, std::string source, std::vector<topology::Source> sources,
+                            std::optional<Timestamp> confirm_by) const {
+    State state = state_;
+    state.add_revision(std::move(source), std::move(sources), now(), confirm_by);
+    enter(candidate, state);
     return state;
+}
+
+State Intent::with_rollback(const Candidate& candidate, RevisionNumber to) const {
+    State state = state_;
+    state.roll_back(to, now());
+    enter(candidate, state);
+    return state;
+}
+
+void Intent::note_trial(const State& state) {
+    state_.revisions = state.revisions;
+    state_.awaiting = state.awaiting;
 }
 
 bool Intent::changes_nothing(const Candidate& candidate) const {
@@ -204,7 +228,9 @@ std::map<std::string, fabric::HostFacts> Intent::facts_under(const topology::Top
 fabric::WorldPtr Intent::imagine(const Candidate& candidate) const {
     const auto facts = facts_under(*candidate.topology);
     const auto bindings = claims_.bindings(*candidate.topology, candidate.vm_ports.claimed_by());
-    return fabric::build({candidate.topology, candidate.allocations, bindings, facts, state_.learnt}, published_.world,
+    auto learnt = state_.learnt;
+    learnt.neighbours.insert(candidate.neighbours.begin(), candidate.neighbours.end());
+    return fabric::build({candidate.topology, candidate.allocations, bindings, facts, learnt}, published_.world,
                          {.all = true, .networks = {}, .hosts = {}});
 }
 
@@ -288,8 +314,7 @@ void Intent::release(const std::string& port) {
     if (decide_vm_ports(touched)) rebuild(std::move(touched));
 }
 
-fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written) const {
-    const fabric::VmPorts before{state_.dynamic_ports, state_.vm_nics, {}};
+fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written, const fabric::VmPorts& before) const {
     auto told = told_;
     std::optional<topology::Topology> offered; // with the dynamic ports: their portgroups are
     for (const auto& [name, host] : written.hosts) {
@@ -309,7 +334,7 @@ fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written) const 
 }
 
 bool Intent::decide_vm_ports(fabric::Touched& touched) {
-    auto decided = vm_ports_under(*written_);
+    auto decided = vm_ports_under(*written_, {state_.dynamic_ports, state_.vm_nics, {}});
     auto topology = fabric::with_dynamic_ports(*written_, decided);
     tell_troubles(std::move(decided.troubles));
     const bool ports = topology.ports != topology_->ports;
