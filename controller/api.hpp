@@ -1,5 +1,5 @@
 // Api: what each path of the HTTP interface means (docs/api.md). Reads the supervisor, never writes a flow; the one
-// verbs that change anything are POST on /v1/apply, attach, detach and migrate.
+// verbs that change anything are POST on /v1/apply, confirm, rollback, attach, detach and migrate.
 #pragma once
 #include "controller/http_server.hpp"
 #include "controller/plugging.hpp"
@@ -22,6 +22,14 @@ class Api {
     Supervisor& supervisor_;
     Plugging plugging_;
 };
+
+/// A JSON answer.
+HttpResponse ok(const boost::json::value& value, unsigned status = 200);
+
+namespace topologies {
+/// POST on /v1/plan, apply, confirm or rollback; nothing for another path.
+std::optional<HttpResponse> post(Supervisor& supervisor, const std::string& path, const std::string& body);
+} // namespace topologies
 
 // The views, by file. Each gives the JSON of docs/api.md.
 namespace view {
@@ -48,6 +56,8 @@ Task<boost::json::value> qos(const Supervisor& supervisor);
 Task<boost::json::value> show_qos(const Supervisor& supervisor, std::string name);
 /// The entries of a network's ACL, counted.
 Task<boost::json::array> acl(const Supervisor& supervisor, std::string network);
+/// The revisions that are kept, oldest first.
+boost::json::value history(const Supervisor& supervisor);
 boost::json::value events(const EventLog& events, std::uint64_t since);
 Task<Result<boost::json::value>> show(const Supervisor& supervisor, std::string kind, std::string name);
 /// For show(): a router, gateway, floating_ip or port_forward. Null when there is none of that kind and name.
