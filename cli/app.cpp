@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <ostream>
 
@@ -26,6 +27,8 @@ struct Arguments {
     bool watch = false;
     std::string path;
     std::string timeout;
+    std::string confirm_within;
+    std::uint64_t revision = 0;
     std::string kind;
     std::string name;
     std::string shell;
@@ -87,16 +90,20 @@ class CommandLine {
     void add_path(CLI::App* to) {
         to->add_option("PATH", arguments.path, "A topology file, or a directory of *.toml")->required()->type_name("");
     }
+    void add_duration(CLI::App* to, const std::string& option, std::string& into, const std::string& what) {
+        to->add_option(option, into, what)->type_name("DURATION")->check([](const std::string& text) {
+            return topology::form::duration(text) ? std::string() : "'" + text + "' is no duration: write 30s or 5m";
+        });
+    }
     void add_timeout(CLI::App* to, const std::string& what, const std::string& standard) {
-        to->add_option("--timeout", arguments.timeout, what + ": 30s, 5m; default " + standard)
-            ->type_name("DURATION")
-            ->check([](const std::string& text) {
-                return topology::form::duration(text) ? std::string()
-                                                      : "'" + text + "' is no duration: write 30s or 5m";
-            });
+        add_duration(to, "--timeout", arguments.timeout, what + ": 30s, 5m; default " + standard);
     }
     std::chrono::seconds timeout_or(std::chrono::seconds standard) const {
         return arguments.timeout.empty() ? standard : topology::form::duration(arguments.timeout).value_or(standard);
+    }
+    std::optional<std::chrono::seconds> confirm_within() const {
+        if (arguments.confirm_within.empty()) return std::nullopt;
+        return topology::form::duration(arguments.confirm_within).value();
     }
 
     void add_topology_commands() {
@@ -108,17 +115,42 @@ class CommandLine {
                          "  weftctl plan topology.toml -o json | jq -c '.hosts[] | {name, flows, rows}'\n"
                          "  weftctl plan topology.toml && echo 'nothing would change'",
                          [this](Context& context) { return plan(context, arguments.path); }));
-        auto* added = command(
-            "apply", "Make the network equal to a topology, and wait for every host that can be reached",
-            "  weftctl apply topology.toml\n  weftctl --lab apply changed.toml --timeout 2m",
-            [this](Context& context) { return apply(context, arguments.path, timeout_or(std::chrono::seconds(60))); });
+        auto* added =
+            command("apply", "Make the network equal to a topology, and wait for every host that can be reached",
+                    "  weftctl apply topology.toml\n  weftctl --lab apply changed.toml --timeout 2m\n"
+                    "  weftctl apply risky.toml --confirm-within 2m && weftctl confirm",
+                    [this](Context& context) {
+                        return apply(context, arguments.path, timeout_or(std::chrono::seconds(60)), confirm_within());
+                    });
         add_path(added);
         add_timeout(added, "How long to wait for the hosts", "60s");
+        add_duration(added, "--confirm-within", arguments.confirm_within,
+                     "What was in force before comes back by itself after this time, unless weftctl confirm comes "
+                     "first: 60s, 5m");
+        add_revision_commands();
         add_timeout(command("wait",
                             "Return when every host has the current revision; exit 2 and the laggards' names otherwise",
                             "  weftctl wait\n  weftctl wait --timeout 2m && run-tests",
                             [this](Context& context) { return wait(context, timeout_or(std::chrono::seconds(30))); }),
                     "How long to wait", "30s");
+    }
+
+    void add_revision_commands() {
+        command("confirm", "Keep what was applied with --confirm-within",
+                "  weftctl confirm\n  weftctl apply risky.toml --confirm-within 2m && ssh kvm1 true && weftctl confirm",
+                confirm);
+        auto* added = command(
+            "rollback", "Bring an earlier revision back into force, and wait for every host that can be reached",
+            "  weftctl rollback          # what was in force before\n  weftctl history && weftctl rollback 12",
+            [this](Context& context) {
+                return rollback(context, arguments.revision, timeout_or(std::chrono::seconds(60)));
+            });
+        added->add_option("REV", arguments.revision, "A revision of weftctl history; default the one before")
+            ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()))
+            ->type_name("");
+        add_timeout(added, "How long to wait for the hosts", "60s");
+        listing("history", "The revisions of the topology that weftd keeps",
+                "  weftctl history\n  weftctl history -o json | jq '.[-1]'", history);
     }
 
     CLI::App* listing(const std::string& name, const std::string& says, const std::string& examples, Command run) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,13 @@ int complain(Context& context, const Error& error);
 
 int validate(Context& context, const std::string& path);
 int plan(Context& context, const std::string& path);
-int apply(Context& context, const std::string& path, std::chrono::seconds timeout);
+/// `confirm_within`: it is to be taken back unless it is confirmed in time.
+int apply(Context& context, const std::string& path, std::chrono::seconds timeout,
+          std::optional<std::chrono::seconds> confirm_within);
+int confirm(Context& context);
+/// `revision`: 0 for the one before.
+int rollback(Context& context, std::uint64_t revision, std::chrono::seconds timeout);
+int history(Context& context);
 int status(Context& context);
 int wait(Context& context, std::chrono::seconds timeout);
 int hosts(Context& context);

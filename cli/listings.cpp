@@ -1,6 +1,7 @@
-// Commands that fetch one JSON value and show it: status, hosts, networks, ports, routers, gateways,
+// Commands that fetch one JSON value and show it: status, history, hosts, networks, ports, routers, gateways,
 // groups, qos, nat, flows, show.
 #include "base/ids.hpp"
+#include "cli/change.hpp"
 #include "cli/commands.hpp"
 #include "cli/http_client.hpp"
 #include "cli/json_text.hpp"
@@ -61,7 +62,9 @@ void print_status(std::ostream& out, const json::value& value, bool colours) {
     out << "revision " << words_at(value, "revision") << ", "
         << (converged ? coloured("converged", Colour::green, colours)
                       : coloured("not converged", Colour::yellow, colours))
-        << "\n\n";
+        << '\n';
+    if (const auto trial = trial_text(value); !trial.empty()) out << coloured(trial, Colour::yellow, colours) << '\n';
+    out << '\n';
     print_table(out,
                 table_of(items(at(value, "hosts")), {{"HOST", "name"},
                                                      {"STATE", "state", false, true},
@@ -80,6 +83,21 @@ void print_status(std::ostream& out, const json::value& value, bool colours) {
             out << fmt::format("\n{}: {}\n", words_at(host, "name"), why);
     for (const auto& trouble : items(at(value, "troubles")))
         out << fmt::format("\n{}: {}\n", words_at(trouble, "object"), words_at(trouble, "text"));
+}
+
+void print_history(std::ostream& out, const json::value& value, bool colours) {
+    auto rows = items(value);
+    for (auto& row : rows)
+        if (auto* revision = row.if_object(); revision != nullptr && count_at(row, "restores") != 0)
+            (*revision)["source"] =
+                fmt::format("{} (revision {} again)", words_at(row, "source"), count_at(row, "restores"));
+    print_table(out,
+                table_of(rows, {{"REVISION", "revision", true},
+                                {"TIME", "time"},
+                                {"STATE", "state", false, true},
+                                {"CONFIRM BY", "confirm_by"},
+                                {"SOURCE", "source"}}),
+                colours, "no revisions: weftctl apply makes the first");
 }
 
 void print_hosts(std::ostream& out, const json::value& value, bool colours) {
@@ -328,6 +346,9 @@ int complain(Context& context, const Error& error) {
 
 int status(Context& context) {
     return list(context, "/v1/status", print_status);
+}
+int history(Context& context) {
+    return list(context, "/v1/history", print_history);
 }
 int hosts(Context& context) {
     return list(context, "/v1/hosts", print_hosts);

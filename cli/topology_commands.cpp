@@ -1,6 +1,6 @@
 // Commands that take a topology file: validate, plan, apply.
+#include "cli/change.hpp"
 #include "cli/commands.hpp"
-#include "cli/converge.hpp"
 #include "cli/json_text.hpp"
 #include "cli/plan_text.hpp"
 #include "topology/parse.hpp"
@@ -15,15 +15,6 @@ namespace weft::cli {
 namespace json = boost::json;
 
 namespace {
-
-// Compiling a large topology takes its time, and a first apply also stores it.
-constexpr Milliseconds kCompileTimeout{300'000};
-// A host that is down or refuses for this long after an apply is believed to stay so.
-constexpr std::chrono::seconds kGrace{1};
-
-std::string count_of(std::size_t count, std::string_view noun) {
-    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 json::array problems_json(const topology::Parsed& parsed, const std::vector<topology::Source>& sources) {
     json::array problems;
@@ -41,29 +32,16 @@ json::array problems_json(const topology::Parsed& parsed, const std::vector<topo
 }
 
 /// The 200 of a POST of the topology at `path`, or the exit code after the reason was printed.
-std::expected<json::value, int> post(Context& context, const char* target, const std::string& path) {
+std::expected<json::value, int> post(Context& context, const char* target, const std::string& path,
+                                     std::optional<std::chrono::seconds> confirm_within = {}) {
     const auto sources = topology::load(path);
     if (!sources) return std::unexpected(complain(context, sources.error()));
     json::array files;
     for (const auto& source : *sources)
         files.push_back(json::object{{"name", source.name}, {"text", source.text}});
-    const auto body = json::serialize(json::object{{"source", path}, {"sources", std::move(files)}});
-    auto answer = context.daemon.call("POST", target, body, kCompileTimeout);
-    if (!answer) return std::unexpected(complain(context, answer.error()));
-    if (answer->status == 200) return std::move(answer->body);
-    if (answer->status != 422) return std::unexpected(complain(context, context.daemon.error_of(*answer)));
-    if (context.json) context.environment.out << pretty(answer->body);
-    const auto& problems = items(at(answer->body, "problems"));
-    for (const auto& problem : problems)
-        context.environment.err << words_at(problem, "rendered");
-    context.environment.err << fmt::format("{}: {}, nothing was changed\n", path, count_of(problems.size(), "problem"));
-    return std::unexpected(kError);
-}
-
-void print_host(Context& context, std::string_view name, std::string_view state, std::string_view reason) {
-    context.environment.out << name << ": " << coloured(state, colour_of_state(state), context.colours)
-                            << (reason.empty() ? "" : ", ") << reason << '\n'
-                            << std::flush;
+    json::object body{{"source", path}, {"sources", std::move(files)}};
+    if (confirm_within) body["confirm_within"] = confirm_within->count();
+    return post_change(context, target, body, path);
 }
 
 } // namespace
@@ -105,44 +83,26 @@ int plan(Context& context, const std::string& path) {
     return changes_anything(*planned) ? kNo : kDone;
 }
 
-int apply(Context& context, const std::string& path, std::chrono::seconds timeout) {
-    auto applied = post(context, "/v1/apply", path);
+int apply(Context& context, const std::string& path, std::chrono::seconds timeout,
+          std::optional<std::chrono::seconds> confirm_within) {
+    auto applied = post(context, "/v1/apply", path, confirm_within);
     if (!applied) return applied.error();
-    auto& environment = context.environment;
     const auto revision = count_at(*applied, "revision");
     if (!context.json) {
-        print_plan(environment.out, at(*applied, "plan"), context.colours);
-        for (const auto& notice : items(at(*applied, "notices")))
-            environment.out << "note: " << printable(words(notice)) << '\n';
-        environment.out << "\nrevision " << revision << " is in force\n" << std::flush;
+        auto& out = context.environment.out;
+        print_change(context, *applied);
+        const auto confirmed = count_at(*applied, "confirmed");
+        if (confirmed != 0)
+            out << "revision " << confirmed << " is confirmed" << (confirmed == revision ? "" : " by this apply")
+                << '\n';
+        if (confirmed != revision) out << "revision " << revision << " is in force\n";
+        if (const auto trial = trial_text(*applied); !trial.empty())
+            out << trial << '\n';
+        else if (confirm_within)
+            out << "nothing to confirm: nothing changed\n";
+        out << std::flush;
     }
-    // Done when nobody is left to wait for: a host that is down or refuses gets a moment to think better of it.
-    const auto grace_ends = SteadyClock::now() + kGrace;
-    const auto status = poll_status(context, timeout, [&](const json::value& now) {
-        const auto behind = laggards(now, revision);
-        return behind.empty() || (SteadyClock::now() >= grace_ends && std::ranges::all_of(behind, &Laggard::unable));
-    });
-    if (!status) return complain(context, status.error());
-    const auto behind = laggards(*status, revision);
-    if (context.json) {
-        if (auto* object = applied->if_object()) {
-            (*object)["converged"] = behind.empty();
-            (*object)["hosts"] = at(*status, "hosts");
-        }
-        environment.out << pretty(*applied);
-    } else {
-        for (const auto& host : items(at(*status, "hosts"))) {
-            print_host(context, printable(words_at(host, "name")), printable(words_at(host, "state")),
-                       printable(words_at(host, "reason")));
-        }
-    }
-    if (behind.empty()) return kDone;
-    std::string names;
-    for (const auto& laggard : behind)
-        names += (names.empty() ? "" : ", ") + laggard.name;
-    environment.err << fmt::format("{} without revision {}: {}; weftd goes on trying, weftctl status shows how\n",
-                                   count_of(behind.size(), "host"), revision, names);
-    return kNo;
+    return await_hosts(context, std::move(*applied), timeout);
 }
 
 } // namespace weft::cli

@@ -14,10 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr std::uint64_t kLongestPollSeconds = 60;
 
-HttpResponse ok(const json::value& value) {
-    return {200, "application/json", json::serialize(value) + "\n"};
-}
-
 std::string query_value(const HttpRequest& request, const std::string& key) {
     const auto found = request.query.find(key);
     return found == request.query.end() ? std::string() : found->second;
@@ -28,31 +24,6 @@ std::uint64_t query_number(const HttpRequest& request, const std::string& key) {
     std::uint64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
     return number;
-}
-
-struct Submission {
-    std::string source;
-    std::vector<topology::Source> sources;
-};
-
-/// The body of plan and apply: {"source", "sources": [{"name", "text"}]}.
-std::optional<Submission> submission(const std::string& body) {
-    error_code ec;
-    const auto value = json::parse(body, ec);
-    const auto* object = ec ? nullptr : value.if_object();
-    const auto* sources = object == nullptr ? nullptr : object->if_contains("sources");
-    if (sources == nullptr || !sources->is_array()) return std::nullopt;
-    Submission result;
-    if (const auto* source = object->if_contains("source"); source != nullptr && source->is_string())
-        result.source = source->as_string();
-    for (const auto& entry : sources->get_array()) {
-        const auto* file = entry.if_object();
-        const auto* name = file == nullptr ? nullptr : file->if_contains("name");
-        const auto* text = file == nullptr ? nullptr : file->if_contains("text");
-        if (name == nullptr || text == nullptr || !name->is_string() || !text->is_string()) return std::nullopt;
-        result.sources.push_back({std::string(name->get_string()), std::string(text->get_string())});
-    }
-    return result;
 }
 
 /// The body of attach, detach and migrate: {"vm", "network"} or {"vm", "from", "to"}, and what is optional.
@@ -98,41 +69,6 @@ unsigned status_of(ErrorKind kind) {
     default:
         return 503;
     }
-}
-
-HttpResponse invalid(const Candidate& candidate, const Submission& submitted) {
-    auto answer = ok(json::object{{"problems", view::problems(candidate.problems, submitted.sources)}});
-    answer.status = 422;
-    return answer;
-}
-
-HttpResponse plan(const Supervisor& supervisor, const Submission& submitted) {
-    const auto candidate = supervisor.intent().consider(submitted.sources);
-    if (!candidate.ok()) return invalid(candidate, submitted);
-    return ok(view::plan(supervisor, candidate));
-}
-
-HttpResponse apply(Supervisor& supervisor, const Submission& submitted) {
-    const auto candidate = supervisor.intent().consider(submitted.sources);
-    if (!candidate.ok()) return invalid(candidate, submitted);
-    auto planned = view::plan(supervisor, candidate);
-    // An edit that changes nothing is no revision.
-    if (!supervisor.intent().changes_nothing(candidate))
-        if (const auto applied = supervisor.apply(candidate, submitted.source, submitted.sources); !applied)
-            return http_error(500, applied.error().text);
-    json::array hosts;
-    for (const auto& [name, agent] : supervisor.hosts()) {
-        const auto status = agent.status();
-        hosts.push_back({{"name", name}, {"state", name_of(status.state)}, {"reason", status.reason}});
-    }
-    json::array notices;
-    for (const auto& notice : candidate.notices)
-        notices.emplace_back(notice);
-    return ok(json::object{{"revision", supervisor.intent().state().current},
-                           {"converged", supervisor.converged()},
-                           {"plan", std::move(planned)},
-                           {"hosts", std::move(hosts)},
-                           {"notices", std::move(notices)}});
 }
 
 Task<HttpResponse> events(Supervisor& supervisor, const HttpRequest& request) {
@@ -192,6 +128,10 @@ Task<HttpResponse> show(const Supervisor& supervisor, std::string_view path) {
 
 } // namespace
 
+HttpResponse ok(const json::value& value, unsigned status) {
+    return {status, "application/json", json::serialize(value) + "\n"};
+}
+
 Task<HttpResponse> Api::plug(std::string verb, std::string body) {
     const bool migrates = verb == "migrate";
     auto wanted = plug_request(body, migrates);
@@ -217,17 +157,15 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     const auto& path = request.path;
     if (request.method == "POST" && (path == "/v1/attach" || path == "/v1/detach" || path == "/v1/migrate"))
         co_return co_await plug(path.substr(std::string_view("/v1/").size()), std::move(request.body));
-    if (request.method == "POST" && (path == "/v1/plan" || path == "/v1/apply")) {
-        const auto submitted = submission(request.body);
-        if (!submitted)
-            co_return http_error(400, R"(the body must be {"source": …, "sources": [{"name": …, "text": …}]})");
-        co_return path == "/v1/plan" ? plan(supervisor_, *submitted) : apply(supervisor_, *submitted);
-    }
+    if (request.method == "POST" && topologies::takes(path))
+        co_return co_await topologies::post(supervisor_, path, std::move(request.body));
     if (request.method != "GET")
-        co_return http_error(405, "only GET, and POST on /v1/plan, /v1/apply, /v1/attach, /v1/detach and /v1/migrate");
+        co_return http_error(405, "only GET, and POST on /v1/plan, /v1/apply, /v1/confirm, /v1/rollback, /v1/attach, "
+                                  "/v1/detach and /v1/migrate");
     if (path == "/healthz") co_return HttpResponse{200, "text/plain", "ok\n"};
     if (path == "/metrics") co_return HttpResponse{200, "text/plain; version=0.0.4", view::metrics(supervisor_)};
     if (path == "/v1/status") co_return ok(view::status(supervisor_));
+    if (path == "/v1/history") co_return ok(view::history(supervisor_));
     if (path == "/v1/hosts") co_return ok(view::hosts(supervisor_));
     if (path == "/v1/networks") co_return ok(view::networks(supervisor_));
     if (path == "/v1/services") co_return ok(view::services(supervisor_));

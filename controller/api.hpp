@@ -1,7 +1,9 @@
 // Api: what each path of the HTTP interface means (docs/api.md). Reads the supervisor, never writes a flow; the one
-// verbs that change anything are POST on /v1/apply, attach, detach and migrate.
+// verbs that change anything are POST on /v1/apply, confirm, rollback, attach, detach and migrate.
 #pragma once
+#include "controller/foresight.hpp"
 #include "controller/http_server.hpp"
+#include "controller/installed.hpp"
 #include "controller/plugging.hpp"
 #include "controller/supervisor.hpp"
 #include "fabric/probe.hpp"
@@ -23,6 +25,16 @@ class Api {
     Supervisor& supervisor_;
     Plugging plugging_;
 };
+
+/// A JSON answer.
+HttpResponse ok(const boost::json::value& value, unsigned status = 200);
+
+namespace topologies {
+/// Of /v1/plan, apply, confirm and rollback.
+bool takes(std::string_view path);
+/// POST on one of them.
+Task<HttpResponse> post(Supervisor& supervisor, std::string path, std::string body);
+} // namespace topologies
 
 // The views, by file. Each gives the JSON of docs/api.md.
 namespace view {
@@ -49,6 +61,8 @@ Task<boost::json::value> qos(const Supervisor& supervisor);
 Task<boost::json::value> show_qos(const Supervisor& supervisor, std::string name);
 /// The entries of a network's ACL, counted.
 Task<boost::json::array> acl(const Supervisor& supervisor, std::string network);
+/// The revisions that are kept, oldest first.
+boost::json::value history(const Supervisor& supervisor);
 boost::json::value events(const EventLog& events, std::uint64_t since);
 Task<Result<boost::json::value>> show(const Supervisor& supervisor, std::string kind, std::string name);
 /// For show(): a router, gateway, floating_ip or port_forward. Null when there is none of that kind and name.
@@ -71,8 +85,10 @@ struct TraceQuery {
 /// way cannot be read.
 Task<Result<boost::json::value>> trace(const Supervisor& supervisor, TraceQuery query);
 
-/// Objects, and per host flows, groups and rows, that `candidate` would change.
-boost::json::value plan(const Supervisor& supervisor, const Candidate& candidate);
+/// Objects, and per host flows, groups, meters and rows, that a candidate changes; nobody's reachability yet.
+boost::json::value plan(const Foresight& foresight);
+/// Fills in "reachability": between ports, lost and gained. The walks are done on a thread of their own.
+Task<void> add_reachability(boost::json::value& plan, Liveness live, Foresight foresight);
 boost::json::value problems(const std::vector<topology::Problem>& problems,
                             const std::vector<topology::Source>& sources);
 

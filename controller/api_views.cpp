@@ -233,8 +233,11 @@ json::value status(const Supervisor& supervisor) {
     json::array troubles;
     for (const auto& [object, text] : supervisor.intent().troubles())
         troubles.push_back({{"object", object}, {"text", text}});
-    return json::object{{"revision", supervisor.intent().state().current},
+    const auto& state = supervisor.intent().state();
+    return json::object{{"revision", state.current},
                         {"converged", supervisor.converged()},
+                        {"confirm_by", state.awaiting ? json::value(iso8601(state.awaiting->until)) : nullptr},
+                        {"else_back_to", state.awaiting ? json::value(state.awaiting->back_to) : nullptr},
                         {"hosts", std::move(hosts)},
                         {"troubles", std::move(troubles)}};
 }

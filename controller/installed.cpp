@@ -4,18 +4,21 @@
 
 namespace weft::controller {
 
-bool watched_is_live(const Intent& intent, const fabric::World& world, const std::string& host, std::uint32_t ofport) {
-    const auto view = world.hosts.find(host);
-    if (view == world.hosts.end()) return true;
+bool Liveness::operator()(const std::string& host, std::uint32_t ofport) const {
+    const auto view = world_->hosts.find(host);
+    if (view == world_->hosts.end()) return true;
     for (const auto& [vtep, port] : view->second->facts.watched) {
         if (port != ofport) continue;
-        const auto seen = intent.health().reachable.find(host);
-        if (seen == intent.health().reachable.end()) return true;
+        const auto seen = reachable_.find(host);
+        if (seen == reachable_.end()) return true;
         const auto forwards = seen->second.find(vtep);
         return forwards != seen->second.end() && forwards->second;
     }
     for (const auto& [physnet, port] : view->second->facts.uplinks)
-        if (port == ofport) return !intent.state().learnt.is_dead(host, physnet);
+        if (port == ofport) {
+            const auto dead = dead_links_.find(host);
+            return dead == dead_links_.end() || !dead->second.contains(physnet);
+        }
     return true;
 }
 
@@ -38,10 +41,6 @@ Task<Result<>> Installed::read(std::string host) {
 const openflow::Tables* Installed::tables(const std::string& host) {
     const auto found = held_.find(host);
     return found == held_.end() ? nullptr : found->second.tables.get();
-}
-
-bool Installed::live(const std::string& host, std::uint32_t ofport) {
-    return watched_is_live(supervisor_.intent(), *supervisor_.intent().published().world, host, ofport);
 }
 
 } // namespace weft::controller

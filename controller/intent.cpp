@@ -1,6 +1,7 @@
 #include "controller/intent.hpp"
 
 #include "controller/failpoint.hpp"
+#include "controller/recollection.hpp"
 #include "controller/vm_accounts.hpp"
 
 #include <algorithm>
@@ -71,6 +72,8 @@ State under(const Candidate& candidate, State state) {
     state.allocations = candidate.allocations;
     state.dynamic_ports = candidate.vm_ports.dynamic;
     state.vm_nics = candidate.vm_ports.nics;
+    // Whether they are still there is asked in time, as of all neighbours.
+    state.learnt.neighbours.insert(candidate.neighbours.begin(), candidate.neighbours.end());
     return state;
 }
 
@@ -103,7 +106,8 @@ Result<> Intent::restore(State state) {
     return {};
 }
 
-Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
+Candidate Intent::consider(const std::vector<topology::Source>& sources,
+                           const std::optional<Recollection>& then) const {
     Candidate candidate;
     auto parsed = topology::parse(sources);
     candidate.problems = std::move(parsed.problems);
@@ -138,14 +142,18 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
         if (!host.datapath) lacks("datapath");
     }
     if (!candidate.ok()) return candidate;
-    candidate.vm_ports = vm_ports_under(parsed.topology);
+    const auto before = then ? with_what_is_known(*then, state_.recollection(), *topology_)
+                             : Recollection{state_.allocations, state_.dynamic_ports, state_.vm_nics, {}};
+    candidate.neighbours = before.neighbours;
+    candidate.vm_ports = vm_ports_under(parsed.topology, {before.dynamic_ports, before.vm_nics, {}});
     candidate.topology =
         std::make_shared<const topology::Topology>(fabric::with_dynamic_ports(parsed.topology, candidate.vm_ports));
     auto macs = macs_;
     for (const auto& [port, mac] : candidate.vm_ports.macs(parsed.topology))
         macs.insert_or_assign(port, mac);
-    auto allocated = topology::allocate(*candidate.topology, state_.allocations, macs);
+    auto allocated = topology::allocate(*candidate.topology, before.allocations, macs);
     candidate.allocations = std::move(allocated.allocations);
+    if (then) candidate.notices = readdressed(candidate.vm_ports.dynamic, state_.allocations, candidate.allocations);
     for (auto& problem : allocated.problems)
         // Dynamic ports are nobody's file: a VM that finds no address stops no topology.
         if (problem.where.file.empty())
@@ -160,11 +168,22 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources) const {
     return candidate;
 }
 
-State Intent::with_revision(const Candidate& candidate, std::string source,
-                            std::vector<topology::Source> sources) const {
-    State state = under(candidate, state_);
-    state.add_revision(std::move(source), std::move(sources), now());
-    return state;
+State Intent::with_revision(const Candidate& candidate, std::string source, std::vector<topology::Source> sources,
+                            std::optional<Timestamp> confirm_by) const {
+    State state = state_;
+    state.add_revision(std::move(source), std::move(sources), now(), confirm_by);
+    return under(candidate, std::move(state));
+}
+
+State Intent::with_rollback(const Candidate& candidate, RevisionNumber to) const {
+    State state = state_;
+    state.roll_back(to, now());
+    return under(candidate, std::move(state));
+}
+
+void Intent::note_trial(const State& state) {
+    state_.revisions = state.revisions;
+    state_.awaiting = state.awaiting;
 }
 
 bool Intent::changes_nothing(const Candidate& candidate) const {
@@ -302,8 +321,7 @@ void Intent::release(const std::string& port) {
     if (decide_vm_ports(touched)) rebuild(std::move(touched));
 }
 
-fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written) const {
-    const fabric::VmPorts before{state_.dynamic_ports, state_.vm_nics, {}};
+fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written, const fabric::VmPorts& before) const {
     auto told = told_;
     std::optional<topology::Topology> offered; // with the dynamic ports: their portgroups are
     for (const auto& [name, host] : written.hosts) {
@@ -323,7 +341,7 @@ fabric::VmPorts Intent::vm_ports_under(const topology::Topology& written) const 
 }
 
 bool Intent::decide_vm_ports(fabric::Touched& touched) {
-    auto decided = vm_ports_under(*written_);
+    auto decided = vm_ports_under(*written_, {state_.dynamic_ports, state_.vm_nics, {}});
     auto topology = fabric::with_dynamic_ports(*written_, decided);
     tell_troubles(std::move(decided.troubles));
     const bool ports = topology.ports != topology_->ports;

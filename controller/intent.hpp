@@ -24,6 +24,7 @@ struct Candidate {
     std::shared_ptr<const topology::Topology> topology; ///< with the dynamic ports
     fabric::VmPorts vm_ports;
     topology::Allocations allocations;
+    fabric::Neighbours neighbours;           ///< of networks that come back with a rollback
     std::vector<topology::Problem> problems; ///< an error among them: it may not
     std::vector<std::string> notices;        ///< what it asks for and cannot have
     bool ok() const;
@@ -39,13 +40,20 @@ class Intent {
     Result<> restore(State state);
     const State& state() const { return state_; }
 
-    Candidate consider(const std::vector<topology::Source>& sources) const;
-    /// A state with `candidate` as its newest revision: to be saved before commit().
-    State with_revision(const Candidate& candidate, std::string source, std::vector<topology::Source> sources) const;
+    /// `then`: what the objects of these sources are to have again, for a rollback.
+    Candidate consider(const std::vector<topology::Source>& sources,
+                       const std::optional<Recollection>& then = {}) const;
+    /// A state with `candidate` as its newest revision: to be saved before commit(). With `confirm_by` it is on trial.
+    State with_revision(const Candidate& candidate, std::string source, std::vector<topology::Source> sources,
+                        std::optional<Timestamp> confirm_by = {}) const;
+    /// The same for a candidate from the text of revision `to`, which is kept.
+    State with_rollback(const Candidate& candidate, RevisionNumber to) const;
     /// Nothing but comments, order or places differs from what is in force.
     bool changes_nothing(const Candidate& candidate) const;
     /// `candidate` comes into force.
     void commit(const Candidate& candidate, State state);
+    /// What is in force is told otherwise by `state`: confirmed, or longer on trial.
+    void note_trial(const State& state);
 
     /// What a host's OVSDB says now.
     void observe(const std::string& host, const fabric::Observation& seen);
@@ -113,6 +121,8 @@ class Intent {
     /// Leases were renewed: to be saved now and then, for a guest may renew as often as it likes.
     bool leases_dirty() const { return leases_dirty_; }
     void saved() { dirty_ = leases_dirty_ = false; }
+    /// What is in force could not be saved.
+    void unsaved() { dirty_ = true; }
 
   private:
     /// The first half of commit(): what is remembered, and what is forgotten with hosts and networks that left.
@@ -120,7 +130,7 @@ class Intent {
     /// The second half: ports of VMs, and the world, anew.
     void rebuild_all();
     std::map<std::string, fabric::HostFacts> facts_under(const topology::Topology& topology) const;
-    fabric::VmPorts vm_ports_under(const topology::Topology& written) const;
+    fabric::VmPorts vm_ports_under(const topology::Topology& written, const fabric::VmPorts& before) const;
     /// Ports of VMs anew; true when the topology in force or the MACs changed, and then `touched` says where.
     bool decide_vm_ports(fabric::Touched& touched);
     void tell_troubles(std::map<std::string, std::string> troubles);

@@ -74,8 +74,13 @@ Task<void> serve_signals(asio::io_context& io, Supervisor& supervisor, HttpServe
         auto [ec, number] = co_await signals.async_wait(kResult);
         if (ec) co_return;
         if (number == SIGHUP) {
-            if (arguments.topology.empty())
-                log.warning("weftd", "SIGHUP: no --topology to read again");
+            if (arguments.topology.empty()) log.warning("weftd", "SIGHUP: no --topology to read again");
+            // As another apply it would confirm, and nobody knows whose hand a signal comes from.
+            else if (supervisor.intent().state().awaiting)
+                log.warning("weftd",
+                            fmt::format("SIGHUP: {} is not read while revision {} awaits confirmation: weftctl "
+                                        "confirm or weftctl rollback first",
+                                        arguments.topology, supervisor.intent().state().current));
             else
                 apply_file(supervisor, arguments.topology, log);
             continue;

@@ -99,7 +99,16 @@ Revision read_revision(Reader& reader, const json::object& object) {
         known = true;
     }
     if (!known) reader.refuse("state");
+    if (object.contains("restores")) revision.restores = reader.number(object, "restores");
     return revision;
+}
+
+std::optional<Awaiting> read_awaiting(Reader& reader, const json::object& object) {
+    if (!object.contains("awaiting")) return std::nullopt;
+    const auto& awaiting = reader.object(object.at("awaiting"), "awaiting");
+    const auto until = parse_iso8601(reader.text(awaiting, "until"));
+    if (!until) reader.refuse("until");
+    return Awaiting{until.value_or(Timestamp{}), reader.number(awaiting, "back_to")};
 }
 
 std::optional<Lease> read_lease(Reader& reader, const json::object& object, std::string_view key) {
@@ -212,6 +221,7 @@ std::string encode(const State& state) {
                                          {"time", iso8601(revision.time)},
                                          {"source", revision.source},
                                          {"state", name_of(revision.state)}});
+        if (revision.restores != 0) revisions.back().get_object()["restores"] = revision.restores;
     }
     json::object vnis;
     for (const auto& [network, vni] : state.allocations.vnis)
@@ -266,7 +276,7 @@ std::string encode(const State& state) {
     for (const auto& [key, mac] : state.learnt.neighbours)
         neighbours.push_back({{"network", key.first}, {"ip", key.second.to_string()}, {"mac", mac.to_string()}});
 
-    return json::serialize(json::object{
+    json::object object{
         {"format", kFormat},
         {"current", state.current},
         {"last_number", state.last_number},
@@ -286,7 +296,11 @@ std::string encode(const State& state) {
         {"dead_links", std::move(dead_links)},
         {"absent", json::array(state.learnt.absent.begin(), state.learnt.absent.end())},
         {"unanswered", std::move(unanswered)},
-    });
+    };
+    if (state.awaiting)
+        object["awaiting"] =
+            json::object{{"until", iso8601(state.awaiting->until)}, {"back_to", state.awaiting->back_to}};
+    return json::serialize(object);
 }
 
 Result<State> decode(std::string_view text) {
@@ -300,6 +314,7 @@ Result<State> decode(std::string_view text) {
     for (const auto& revision : reader.array(object, "revisions")) {
         state.revisions.push_back(read_revision(reader, reader.object(revision, "revisions")));
     }
+    state.awaiting = read_awaiting(reader, object);
     read_allocations(reader, reader.object(reader.at(object, "allocations"), "allocations"), state.allocations);
     for (const auto& entry : reader.array(object, "dynamic_ports")) {
         auto dynamic = read_dynamic_port(reader, reader.object(entry, "dynamic_ports"));
@@ -350,6 +365,21 @@ Result<State> decode(std::string_view text) {
                                                     reader.wrong()));
     }
     return state;
+}
+
+std::string encode(const Recollection& recollection) {
+    State state;
+    state.allocations = recollection.allocations;
+    state.dynamic_ports = recollection.dynamic_ports;
+    state.vm_nics = recollection.vm_nics;
+    state.learnt.neighbours = recollection.neighbours;
+    return encode(state);
+}
+
+Result<Recollection> decode_recollection(std::string_view text) {
+    const auto state = decode(text);
+    if (!state) return std::unexpected(state.error());
+    return state->recollection();
 }
 
 std::string encode_sources(const std::vector<topology::Source>& sources) {

@@ -40,6 +40,22 @@ std::string reason(int error) {
     return std::generic_category().message(error);
 }
 
+/// What an admin can do about it; begins with "; ".
+std::string_view remedy(int error) {
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return "; free some space there";
+    case EROFS:
+        return "; mount it writable again: mount -o remount,rw, after a look at the kernel's log for why it is not";
+    case EACCES:
+    case EPERM:
+        return "; give the directory to the user that runs weftd";
+    default:
+        return "";
+    }
+}
+
 std::string framed(std::string_view bytes) {
     return fmt::format("weft 1 {} {:016x}\n{}", bytes.size(), content_hash(bytes), bytes);
 }
@@ -113,8 +129,9 @@ Result<std::unique_ptr<FileStore>> FileStore::open(const std::filesystem::path& 
     ::fchmod(dir.fd, 0700);
     Descriptor lock(::openat(dir.fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (lock.fd < 0) {
-        return fail(ErrorKind::io,
-                    fmt::format("cannot write to the state directory {}: {}", directory.string(), reason(errno)));
+        const int error = errno;
+        return fail(ErrorKind::io, fmt::format("cannot write to the state directory {}: {}{}", directory.string(),
+                                               reason(error), remedy(error)));
     }
     // A daemon that was killed a moment ago holds its files until the last of its threads is gone.
     const auto until = std::chrono::steady_clock::now() + kLastOnesEnd;
@@ -178,7 +195,7 @@ Result<> FileStore::save(const std::string& name, std::string_view bytes) {
     const auto refuse = [&](std::string_view verb, int error) {
         ::unlinkat(directory_fd_, temporary.c_str(), 0);
         return fail(ErrorKind::io, fmt::format("cannot {} {}: {}{}", verb, (directory_ / name).string(), reason(error),
-                                               error == ENOSPC ? "; free some space: nothing was changed" : ""));
+                                               remedy(error)));
     };
     {
         const Descriptor file(

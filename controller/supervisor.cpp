@@ -62,7 +62,8 @@ Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Lo
                                     [this] { return intent_.allocated(); }, settings_.resolvers),
       advertiser_(sender(),
                   [this](const std::string& network) { services_.count(network, "ra", "router_advertisement"); }),
-      meters_(voice_), save_(io.get_executor()), synced_(io.get_executor()), ending_(io.get_executor()) {}
+      meters_(voice_), trial_(io.get_executor()), save_(io.get_executor()), synced_(io.get_executor()),
+      ending_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -80,7 +81,10 @@ Result<> Supervisor::start() {
     for (const auto& notice : loaded->notices)
         voice_.say(LogLevel::warning, "state", "", "", notice);
     if (auto restored = intent_.restore(std::move(loaded->state)); !restored) return restored;
+    // Whose hand would have confirmed it is not known to be there any more.
+    if (intent_.state().awaiting) take_back("weftd was started again before it was confirmed");
     asio::co_spawn(io_, accept(), asio::detached);
+    asio::co_spawn(io_, await_confirmation(), asio::detached);
     asio::co_spawn(io_, save_at_leisure(), asio::detached);
     asio::co_spawn(io_, save_leases(), asio::detached);
     asio::co_spawn(io_, give_memory_back(), asio::detached);
@@ -108,22 +112,10 @@ void Supervisor::stop() {
     next_hops_.stop();
     advertiser_.stop();
     services_.stop();
+    trial_.raise();
     save_.raise();
     synced_.raise();
     ending_.raise();
-}
-
-Result<> Supervisor::apply(const Candidate& candidate, const std::string& source,
-                           const std::vector<topology::Source>& sources) {
-    auto state = intent_.with_revision(candidate, source, sources);
-    failpoint("supervisor.considered");
-    if (auto saved = store_.save(state); !saved) return saved;
-    failpoint("supervisor.saved");
-    const auto revision = state.current;
-    intent_.commit(candidate, std::move(state));
-    voice_.say(LogLevel::info, "topology_applied", "", "",
-               fmt::format("revision {} from {} is in force", revision, source));
-    return {};
 }
 
 RowsAgent::Wanted Supervisor::wanted(const topology::Host& host, const fabric::World& world) const {

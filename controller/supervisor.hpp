@@ -35,8 +35,28 @@ class Supervisor {
     Result<> start();
     void stop();
 
-    /// Saves, then puts in force. Error io: the state could not be saved, nothing changed.
-    Result<> apply(const Candidate& candidate, const std::string& source, const std::vector<topology::Source>& sources);
+    using Trial = std::optional<std::chrono::seconds>; ///< for how long
+
+    /// Saves, then puts in force. With `trial` what was in force before comes back after that time, unless confirm() or
+    /// an apply() without comes first. Errors: io, the state could not be saved; refused, there is nothing to come
+    /// back. Nothing has changed then.
+    Result<> apply(const Candidate& candidate, const std::string& source, const std::vector<topology::Source>& sources,
+                   Trial trial = {});
+    /// The revision on trial stays. Errors: refused, none is; io, it could not be saved, and is still on trial.
+    Result<> confirm();
+    /// The time until the revision on trial is taken back begins anew. Errors as of confirm().
+    Result<> prolong(std::chrono::seconds trial);
+
+    /// A revision that is to come back, as it would be now.
+    struct WayBack {
+        RevisionNumber to = 0;
+        Candidate candidate;
+    };
+    /// Without `to`: State::previous(). Errors: invalid, none of that number is kept; refused, it is in force, or there
+    /// is none before. A revision that is not valid any more is a candidate that is not ok().
+    Result<WayBack> way_back(std::optional<RevisionNumber> to);
+    /// Saves, then puts in force, as apply().
+    Result<> roll_back(const WayBack& back);
 
     /// A dynamic port whose NIC is on its way: Intent::hold and release.
     Result<> hold(const topology::Port& port, const std::string& uuid, const std::string& host) {
@@ -59,6 +79,13 @@ class Supervisor {
   private:
     Task<void> accept();
     Task<void> greet(std::unique_ptr<Stream> stream);
+    /// Takes back what nobody confirms.
+    Task<void> await_confirmation();
+    void take_back(const std::string& why);
+    enum class Unsaved { refuse, go_on };
+    Result<> put_in_force(const Candidate& candidate, State state, Unsaved unsaved);
+    Result<> save_trial(const State& state);
+    void tell_rollback(const WayBack& back, const std::string& why);
     Task<void> save_at_leisure();
     /// Renewed leases, now and then.
     Task<void> save_leases();
@@ -112,6 +139,8 @@ class Supervisor {
     std::map<std::string, std::string> active_;         ///< gateway → the host that was active last
     std::map<std::string, std::uint64_t> trust_;        ///< host → how often it was away
     std::map<std::string, std::string> refused_;        ///< peer's address → why, as it was said last
+    SteadyClock::time_point confirm_by_{};              ///< of the revision on trial
+    Signal trial_;                                      ///< it began, goes on or ended
     Signal save_;
     Signal synced_; ///< a host became synced
     Signal ending_; ///< stop() was called

@@ -49,9 +49,9 @@ TEST(Help, HasExamplesForEveryCommand) {
     const auto help = daemon.weftctl({"--help"});
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("--lab[=NAME]"));
-    for (const auto* command :
-         {"validate", "plan", "apply", "wait", "status", "hosts", "networks", "ports", "routers", "gateways", "groups",
-          "qos", "nat", "flows", "show", "events", "import", "completion"}) {
+    for (const auto* command : {"validate", "plan",  "apply",    "confirm", "rollback", "history",  "wait",
+                                "status",   "hosts", "networks", "ports",   "routers",  "gateways", "groups",
+                                "qos",      "nat",   "flows",    "show",    "events",   "import",   "completion"}) {
         EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
         const auto of_command = daemon.weftctl({command, "--help"});
         EXPECT_EQ(of_command.code, 0);
@@ -118,6 +118,10 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(complete("weftctl import l"), "libvirt\n");
     EXPECT_EQ(complete("weftctl import libvirt --u"), "--uri\n");
     EXPECT_EQ(complete("weftctl mig"), "migrate\n");
+    EXPECT_EQ(complete("weftctl conf"), "confirm\n");
+    EXPECT_EQ(complete("weftctl rollb"), "rollback\n");
+    EXPECT_EQ(complete("weftctl apply --conf"), "--confirm-within\n");
+    EXPECT_EQ(complete("weftctl history --w"), "--watch\n");
     EXPECT_EQ(complete("weftctl attach web1 private1 --gr"), "--group\n");
     EXPECT_EQ(complete("weftctl detach web1 private1 --gr"), "\n");
     daemon.file("demo.toml", "");

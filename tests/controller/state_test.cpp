@@ -1,6 +1,7 @@
 #include "controller/state.hpp"
 
 #include "controller/failpoint.hpp"
+#include "tests/controller/memory_store.hpp"
 #include "tests/controller/temporary_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -47,6 +48,7 @@ State full_state() {
     state.learnt.absent = {"kvm3"};
     state.learnt.unanswered = {{"kvm1", "public", nexthop}};
     state.holders = {{"guest-1", "kvm1"}, {"web1", "kvm2"}};
+    state.revisions.front().restores = 7;
     return state;
 }
 
@@ -59,6 +61,10 @@ State without_texts(State state) {
 TEST(State, DecodesWhatItEncodes) {
     EXPECT_EQ(decode(encode(State{})), State{});
     EXPECT_EQ(decode(encode(full_state())), without_texts(full_state()));
+    auto on_trial = full_state();
+    on_trial.add_revision("c.toml", {}, at(3), at(60'000));
+    EXPECT_EQ(decode(encode(on_trial)), without_texts(on_trial));
+    EXPECT_EQ(decode_recollection(encode(full_state().recollection())), full_state().recollection());
     const auto sources = full_state().revisions.back().sources;
     EXPECT_EQ(decode_sources(encode_sources(sources)), sources);
 }
@@ -93,6 +99,72 @@ TEST(State, KeepsFiftyRevisionsAndNeverReusesANumber) {
     EXPECT_EQ(state.add_revision("t.toml", {}, at(61)).number, 61U);
 }
 
+std::vector<RevisionState> states_of(const State& state) {
+    std::vector<RevisionState> states;
+    for (const auto& revision : state.revisions)
+        states.push_back(revision.state);
+    return states;
+}
+
+TEST(State, ATrialEndsWhereItsFirstRevisionBegan) {
+    using enum RevisionState;
+    State state;
+    state.add_revision("a", {}, at(1));
+    state.add_revision("b", {}, at(2), at(60));
+    EXPECT_EQ(state.awaiting, (Awaiting{at(60), 1}));
+    state.add_revision("c", {}, at(3), at(90));
+    EXPECT_EQ(state.awaiting, (Awaiting{at(90), 1}));
+    EXPECT_EQ(states_of(state), (std::vector{superseded, superseded, awaiting_confirm}));
+    ASSERT_NE(state.previous(), nullptr);
+    EXPECT_EQ(state.previous()->number, 1U);
+
+    auto confirmed = state;
+    confirmed.confirm();
+    EXPECT_EQ(confirmed.awaiting, std::nullopt);
+    EXPECT_EQ(confirmed.find(3)->state, in_force);
+    EXPECT_EQ(confirmed.previous()->number, 2U);
+    auto applied = state;
+    applied.add_revision("d", {}, at(4));
+    EXPECT_EQ(applied.awaiting, std::nullopt);
+    EXPECT_EQ(states_of(applied), (std::vector{superseded, superseded, superseded, in_force}));
+
+    EXPECT_EQ(state.roll_back(1, at(5)).source, "a");
+    EXPECT_EQ(state.awaiting, std::nullopt);
+    EXPECT_EQ(states_of(state), (std::vector{superseded, rolled_back, rolled_back, in_force}));
+    EXPECT_EQ(state.revisions.back().restores, 1U);
+}
+
+TEST(State, WhatATrialGoesBackToIsKeptHoweverLongItIs) {
+    State state;
+    state.add_revision("a", {}, at(1));
+    for (int i = 2; i <= 70; ++i)
+        state.add_revision("b", {}, at(i), at(100));
+    EXPECT_EQ(state.revisions.size(), kMaxRevisions);
+    ASSERT_NE(state.previous(), nullptr);
+    EXPECT_EQ(state.previous()->number, 1U);
+}
+
+TEST(State, RollbacksGoBackStepByStep) {
+    State state;
+    const auto back = [&] {
+        const auto* to = state.previous();
+        if (to == nullptr) return RevisionNumber{0};
+        const auto number = to->number;
+        state.roll_back(number, at(9));
+        return number;
+    };
+    for (int i = 1; i <= 3; ++i)
+        state.add_revision("t", {}, at(i));
+    EXPECT_EQ(back(), 2U); // as 4
+    EXPECT_EQ(back(), 1U); // as 5
+    EXPECT_EQ(back(), 0U);
+    state.add_revision("t", {}, at(6));
+    EXPECT_EQ(back(), 5U); // as 7
+    EXPECT_EQ(back(), 0U) << "revision 5 was 1 again, and none was before that";
+    EXPECT_EQ(state.current, 7U);
+    EXPECT_EQ(State{}.previous(), nullptr);
+}
+
 TEST(StateStore, GivesBackWhatWasSaved) {
     const TemporaryDirectory directory;
     const auto files = *FileStore::open(directory.path());
@@ -125,6 +197,43 @@ TEST(StateStore, WritesATextOnceAndRemovesItWhenNothingNamesIt) {
     EXPECT_EQ(std::filesystem::last_write_time(directory.path() / "revision-6"), written);
     EXPECT_FALSE(exists(5));
     EXPECT_EQ(StateStore(*files).load()->state, state);
+}
+
+// Its number is given to the next one, which has another text.
+TEST(StateStore, ForgetsTheTextOfARevisionThatCouldNotBeSaved) {
+    test::MemoryStore blobs;
+    StateStore store(blobs);
+    State state;
+    auto refused = state;
+    refused.add_revision("t.toml", {{"t.toml", "refused"}}, at(1));
+    blobs.refuses = "state";
+    EXPECT_FALSE(store.save(refused));
+    blobs.refuses.clear();
+    state.add_revision("t.toml", {{"t.toml", "taken"}}, at(2));
+    ASSERT_TRUE(store.save(state));
+    EXPECT_EQ(StateStore(blobs).load()->state, state);
+}
+
+TEST(StateStore, RemembersWhatARevisionHadAsLongAsTheRevision) {
+    test::MemoryStore blobs;
+    StateStore store(blobs);
+    State state;
+    state.add_revision("t.toml", {}, at(1));
+    EXPECT_EQ(*store.recall(1), std::nullopt);
+    store.remember(1, full_state().recollection());
+    EXPECT_EQ(*store.recall(1), full_state().recollection());
+    blobs.refuses = "state";
+    EXPECT_FALSE(store.save(state));
+    blobs.refuses.clear();
+    ASSERT_TRUE(store.save(state));
+    EXPECT_EQ(*StateStore(blobs).recall(1), full_state().recollection());
+    for (int i = 2; i <= 55; ++i) {
+        state.add_revision("t.toml", {}, at(i));
+        ASSERT_TRUE(store.save(state));
+    }
+    EXPECT_EQ(*store.recall(1), std::nullopt);
+    blobs.blobs["allocated-55"] = "rubbish";
+    EXPECT_FALSE(store.recall(55));
 }
 
 TEST(StateStore, FallsBackToTheStateBeforeWithItsTexts) {
