@@ -50,7 +50,7 @@ pid_t RealSwitch::spawn(std::vector<std::string> command) const {
     _exit(127);
 }
 
-RealSwitch::RealSwitch() {
+RealSwitch::RealSwitch(const std::string& dummies) {
     std::string pattern = "/tmp/weft-openflow-XXXXXX";
     directory_ = mkdtemp(pattern.data());
     shell(fmt::format("ovsdb-tool create {0}/conf.db /usr/share/openvswitch/vswitch.ovsschema", directory_));
@@ -58,7 +58,7 @@ RealSwitch::RealSwitch() {
                     "--unixctl=" + directory_ + "/ovsdb.ctl"});
     await_file(directory_ + "/db.sock");
     vsctl("--no-wait init");
-    vswitchd_ = spawn({"ovs-vswitchd", "unix:" + directory_ + "/db.sock", "--enable-dummy=override", "--disable-system",
+    vswitchd_ = spawn({"ovs-vswitchd", "unix:" + directory_ + "/db.sock", dummies, "--disable-system",
                        "--unixctl=" + directory_ + "/vswitchd.ctl"});
     await_file(directory_ + "/vswitchd.ctl");
 }

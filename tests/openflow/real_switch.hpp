@@ -11,7 +11,9 @@ namespace weft::openflow {
 
 class RealSwitch {
   public:
-    RealSwitch();
+    /// `dummies`: how much is a dummy. By default every interface; with plain "--enable-dummy" those of type dummy, and
+    /// tunnels are tunnels.
+    explicit RealSwitch(const std::string& dummies = "--enable-dummy=override");
     ~RealSwitch();
     RealSwitch(const RealSwitch&) = delete;
     RealSwitch& operator=(const RealSwitch&) = delete;
@@ -27,6 +29,7 @@ class RealSwitch {
     std::string appctl(const std::string& arguments);
     void signal(int number) const { ::kill(vswitchd_, number); }
     pid_t pid() const { return vswitchd_; }
+    std::string control_socket() const { return directory_ + "/vswitchd.ctl"; } ///< of ovs-vswitchd, for unixctl
 
   private:
     pid_t spawn(std::vector<std::string> command) const;
