@@ -21,6 +21,7 @@ enum Priority : std::uint16_t {
     kRestore = 100, // SNAT addresses: replies
     kInside = 50,   // not translated at all
     kGate = 40,
+    kGateByMac = 30, // of two gateways on a network, the one that has the address, whatever MAC it was sent to
 };
 
 class Inbound {
@@ -37,21 +38,21 @@ class Inbound {
         };
         const bool wire = pass(Gate::wire, {});
         const bool local = pass(Gate::local, {again_to(after(Stage::nat_in))});
-        const auto ask = [&](const of::Match& match) {
+        const auto ask = [&](std::uint16_t priority, const of::Match& match) {
             const auto from = [&](WayIn way) { return of::Match(match).set(kWayIn, static_cast<std::uint64_t>(way)); };
             if (wire)
-                sink_.flow(Stage::nat_in, kGate, owner_, from(WayIn::uplink),
+                sink_.flow(Stage::nat_in, priority, owner_, from(WayIn::uplink),
                            {of::Group{group_id(gateway_, Gate::wire)}});
             else
-                sink_.drop(Stage::nat_in, kGate, owner_, Reason::unknown_destination, from(WayIn::uplink));
+                sink_.drop(Stage::nat_in, priority, owner_, Reason::unknown_destination, from(WayIn::uplink));
             of::Actions from_local{go_on_after(Stage::nat_in)};
             if (local) from_local = {of::Group{group_id(gateway_, Gate::local)}};
-            sink_.flow(Stage::nat_in, kGate, owner_, from(WayIn::local), std::move(from_local));
+            sink_.flow(Stage::nat_in, priority, owner_, from(WayIn::local), std::move(from_local));
         };
         for (const auto& address : public_addresses(gateway_))
-            if (address.block.address.is_v4()) ask(at(Nat::none).ip_dst(address.block));
-        if (gateway_.address6) ask(at(Nat::none).eth_dst(gateway_.mac).ipv6());
-        if (gateway_.snat.empty()) ask(at(Nat::none).eth_dst(gateway_.mac).ipv4());
+            if (address.block.address.is_v4()) ask(kGate, at(Nat::none).ip_dst(address.block));
+        if (gateway_.address6) ask(kGateByMac, at(Nat::none).eth_dst(gateway_.mac).ipv6());
+        if (gateway_.snat.empty()) ask(kGateByMac, at(Nat::none).eth_dst(gateway_.mac).ipv4());
     }
 
     void addresses() {
