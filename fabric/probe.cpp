@@ -34,17 +34,19 @@ std::vector<Place> places_of(const World& world, const std::string& port) {
     return places;
 }
 
-std::optional<Place> holder_of(const World& world, const Ip& ip) {
+/// The ports that have an address: in twin subnets several.
+std::vector<Place> holders_of(const World& world, const Ip& ip) {
+    std::vector<Place> places;
     for (const auto& [_, network] : world.networks)
         for (const auto& [_, attachment] : network->bound)
-            if (std::ranges::find(attachment->ips, ip) != attachment->ips.end()) return Place{network, attachment};
-    return std::nullopt;
+            if (std::ranges::find(attachment->ips, ip) != attachment->ips.end())
+                places.push_back({network, attachment});
+    return places;
 }
 
 /// What a speaker can be before one place and family is chosen.
 struct Party {
-    std::string port;
-    std::vector<Place> places; ///< of a port
+    std::vector<Place> places; ///< none: nobody of the fabric
     std::optional<Ip> ip;      ///< as written
 };
 
@@ -52,7 +54,7 @@ Result<Party> party(const World& world, const std::string& text) {
     const auto at = text.find('@');
     const auto name = text.substr(0, at);
     if (const auto port = world.topology->ports.find(name); port != world.topology->ports.end()) {
-        Party result{.port = name, .places = places_of(world, name), .ip = {}};
+        Party result{.places = places_of(world, name), .ip = {}};
         if (at != std::string::npos)
             std::erase_if(result.places, [&](const Place& p) { return p.network->core.name != text.substr(at + 1); });
         if (result.places.empty())
@@ -67,11 +69,7 @@ Result<Party> party(const World& world, const std::string& text) {
     if (!ip)
         return fail(ErrorKind::invalid,
                     fmt::format("there is no port {}, and it is no address: `weftctl ports` lists them", text));
-    if (auto place = holder_of(world, *ip)) {
-        const auto port = place->attachment->port;
-        return Party{.port = port, .places = {std::move(*place)}, .ip = ip};
-    }
-    return Party{.port = {}, .places = {}, .ip = ip};
+    return Party{.places = holders_of(world, *ip), .ip = ip};
 }
 
 std::optional<Ip> address_in(const Place& place, const std::optional<Ip>& written, bool v6) {
@@ -88,7 +86,7 @@ struct Guise {
 };
 
 std::vector<Guise> guises(const Party& party) {
-    if (party.port.empty()) return {{std::nullopt, *party.ip}};
+    if (party.places.empty()) return {{std::nullopt, *party.ip}};
     std::vector<Guise> result;
     for (const bool v6 : {false, true})
         for (const auto& place : party.places)

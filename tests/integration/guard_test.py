@@ -2,6 +2,7 @@
 """What a port may not say: nobody hears it, and it is counted under its reason and in its sender's name."""
 import collections
 import itertools
+import json
 
 from scapy.all import (ARP, BOOTP, DHCP, DHCP6_Advertise, Dot1Q, Ether, ICMP, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
                        ICMPv6ND_RA, ICMPv6ND_Redirect, ICMPv6NDOptDstLLAddr, ICMPv6NDOptPrefixInfo,
@@ -166,6 +167,15 @@ class Guard(FabricTest):
                 eventually(counted, 3, what)
             finally:
                 self.assertEqual(self.heard(mark), set(), what)
+            if not wire and "/" not in sender:
+                self.assert_traced(data, reason, sender, owner or f"port/{sender}")
+
+    def assert_traced(self, data, reason, sender, owner, *options):
+        """What trace says of the frame is what became of it."""
+        done = self.lab.ctl("trace", "--from", sender, "--frame", data.hex(), *options, "-o", "json", check=False)
+        traced = json.loads(done.stdout)
+        self.assertEqual((done.returncode, traced["verdict"], traced["reason"], traced["by"], traced["at"]),
+                         (2, "dropped", reason, owner, "kvm1"))
 
     def assert_heard(self, what, frame, sender="evil", by=BLUE, change=lambda data: data):
         """`change` is what the frame looks like where it arrives."""
@@ -261,6 +271,7 @@ class Guard(FabricTest):
                                  UDP(sport=5000, dport=4789) / VXLAN(flags=8, vni=5001) / eth(FAR) / ip("10.0.1.13") / mark)
 
         self.assert_dropped("off the list", "unknown_vtep", tunnelled("192.0.2.99"), owner="host/kvm1", wire=underlay)
+        self.assert_traced(bytes(eth(FAR) / ip("10.0.1.13")), "unknown_vtep", "kvm1/weft-vxlan", "host/kvm1", "--tunnel", "192.0.2.99/5001")
         # The same from a known address is heard: so it is the address that was refused.
         data, mark = self.marked(tunnelled("192.0.2.12"))
         underlay.send(data)
