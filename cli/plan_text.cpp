@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <ostream>
+#include <ranges>
 
 namespace weft::cli {
 
@@ -77,6 +78,27 @@ Table table_of_hosts(const json::array& hosts) {
     return table;
 }
 
+/// Of many changes a person reads the first; the rest is in the JSON.
+constexpr std::size_t kMostShown = 40;
+
+void print_reachability(std::ostream& out, const json::value& plan, bool colours) {
+    const auto& changes = items(at(plan, "reachability"));
+    if (changes.empty()) return;
+    Table table({{""}, {"FROM"}, {"TO"}, {"CONNECTIONS"}});
+    for (const auto& change : changes | std::views::take(kMostShown)) {
+        const auto [sign, colour] = sign_of(words_at(change, "op"));
+        const auto ports = words_at(change, "ports");
+        table.add({{std::string(sign), colour},
+                   {printable(words_at(change, "from"))},
+                   {printable(words_at(change, "to"))},
+                   {printable(words_at(change, "protocol") + (ports.empty() ? "" : " " + ports))}});
+    }
+    out << '\n';
+    table.print(out, colours);
+    const auto more = (changes.size() - std::min(changes.size(), kMostShown)) + count_at(plan, "reachability_left_out");
+    if (more > 0) out << "and " << more << " more: -o json\n";
+}
+
 } // namespace
 
 bool changes_anything(const json::value& plan) {
@@ -99,18 +121,7 @@ void print_plan(std::ostream& out, const json::value& plan, bool colours) {
         out << '\n';
         hosts.print(out, colours);
     }
-    if (const auto& reach = items(at(plan, "reachability")); !reach.empty()) {
-        out << "\nreachability\n";
-        for (const auto& change : reach) {
-            const auto [sign, colour] = sign_of(words_at(change, "op"));
-            const auto ports = words_at(change, "ports");
-            out << coloured(printable(fmt::format("{} {} -> {} {}{}{}", sign, words_at(change, "from"),
-                                                  words_at(change, "to"), words_at(change, "protocol"),
-                                                  ports.empty() ? "" : " ", ports)),
-                            colour, colours)
-                << '\n';
-        }
-    }
+    print_reachability(out, plan, colours);
     out << coloured("\n+ added  ~ changed  - removed\n", Colour::dim, colours);
 }
 
