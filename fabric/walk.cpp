@@ -123,10 +123,11 @@ class Walker {
             there.set(Field::tun_id, packet.get(Field::tun_id));
             there.set(sender.is_v6() ? Field::tun_ipv6_src : Field::tun_src, of::bits(sender));
             there.set(vtep->is_v6() ? Field::tun_ipv6_dst : Field::tun_dst, of::bits(*vtep));
-            // Where a BFD port to the sender stands, the more special one takes what it sends.
+            // Where a BFD port to the sender stands, the more special one takes what it sends. One that the world does
+            // not want any more is about to go.
             const auto special = host->facts.watched.find(sender);
-            return enter(name, special == host->facts.watched.end() ? host->facts.vxlan_ofport : special->second,
-                         std::move(there), passage, step);
+            const bool stands = special != host->facts.watched.end() && host->watched.contains(sender);
+            return enter(name, stands ? special->second : host->facts.vxlan_ofport, std::move(there), passage, step);
         }
         walk_.ends.push_back({.kind = End::Kind::drop, .host = from.name, .passage = passage, .step = step});
     }

@@ -12,7 +12,7 @@ using test::ScriptedDaemon;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char *kDropped = R"({"verdict": "dropped", "reason": "group_ingress", "by": "security_group/web",
+constexpr const char *kDropped = R"json({"verdict": "dropped", "reason": "group_ingress", "by": "security_group/web",
   "at": "kvm2", "source": "demo.toml:41", "packet": "tcp/81 from 10.0.1.11 to 10.0.1.12", "connection": "new",
   "text": "dropped at kvm2 by security_group web: no ingress rule allows tcp/81 from 10.0.1.11 (demo.toml:41)",
                      "assumed" : ["nobody is known to have 10.0.1.12"],
@@ -35,10 +35,10 @@ constexpr const char *kDropped = R"({"verdict": "dropped", "reason": "group_ingr
             "action" : "drop group_ingress"
         }
     ]
-})";
+})json";
 
 std::string with_verdict(const std::string& verdict) {
-    return R"({"verdict": ")" + verdict + R"(", "text": "it is so", "path": []})";
+    return "{\"verdict\": \"" + verdict + R"(", "text": "it is so", "path": []})";
 }
 
 TEST(TraceCommand, SaysTheVerdictFirstAndThenWhatHappened) {

@@ -52,7 +52,8 @@ TEST(Reachability, NothingChangedIsNothing) {
 }
 
 TEST(Reachability, AGroupTakesWhatItsRulesDoNotAllow) {
-    const auto changes = difference(world_of(kTwoPorts), world_of(guarded(R"({ protocol = "tcp", ports = ["80"] })")));
+    const auto changes = difference(
+        world_of(kTwoPorts), world_of(guarded(R"({ direction = "ingress", protocol = "tcp", ports = ["80"] })")));
     EXPECT_THAT(changes, UnorderedElementsAre(ReachChange{false, "a", "b", "icmp", {}},
                                               ReachChange{false, "a", "b", "tcp", {{1, 79}, {81, 65535}}},
                                               ReachChange{false, "a", "b", "udp", {{1, 65535}}},
@@ -60,8 +61,9 @@ TEST(Reachability, AGroupTakesWhatItsRulesDoNotAllow) {
 }
 
 TEST(Reachability, ARuleGivesExactlyItsPorts) {
-    const auto changes = difference(world_of(guarded(R"({ protocol = "tcp", ports = ["80"] })")),
-                                    world_of(guarded(R"({ protocol = "tcp", ports = ["80", "8000-8010"] })")));
+    const auto changes =
+        difference(world_of(guarded(R"({ direction = "ingress", protocol = "tcp", ports = ["80"] })")),
+                   world_of(guarded(R"({ direction = "ingress", protocol = "tcp", ports = ["80", "8000-8010"] })")));
     EXPECT_THAT(changes, ElementsAre(ReachChange{true, "a", "b", "tcp", {{8000, 8010}}}));
 }
 
@@ -72,8 +74,11 @@ network = "blue"
 ip = "10.0.1.12"
 )");
     const auto changes = difference(
-        world_of(guarded(R"({ protocol = "icmp" })") + third),
-        world_of(guarded(R"({ protocol = "icmp" }, { protocol = "udp", remote = "10.0.1.12/32" })") + third));
+        world_of(guarded(R"({ direction = "ingress", protocol = "icmp" })") + third),
+        world_of(
+            guarded(
+                R"({ direction = "ingress", protocol = "icmp" }, { direction = "ingress", protocol = "udp", remote = "10.0.1.12/32" })") +
+            third));
     EXPECT_THAT(changes, ElementsAre(ReachChange{true, "c", "b", "udp", {{1, 65535}}}));
 }
 

@@ -13,7 +13,7 @@ using Verdict = Outcome::Verdict;
 const std::string kWalked = std::string(kRouted) + R"(
 [[security_group]]
 name = "web"
-rules = [ { protocol = "tcp", ports = ["80"] }, { protocol = "icmp" } ]
+rules = [ { direction = "ingress", protocol = "tcp", ports = ["80"] }, { direction = "ingress", protocol = "icmp" } ]
 [[port]]
 name = "guarded"
 network = "blue"

@@ -40,7 +40,7 @@ name = "main"
 networks = ["blue", "green", "office"]
 [[security_group]]
 name = "web"
-rules = [ { protocol = "tcp", ports = ["80"] }, { protocol = "icmp" } ]
+rules = [ { direction = "ingress", protocol = "tcp", ports = ["80"] }, { direction = "ingress", protocol = "icmp" } ]
 [[security_group]]
 name = "quiet"
 rules = [ { direction = "egress", protocol = "tcp", ports = ["443"] } ]
