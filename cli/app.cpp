@@ -146,7 +146,7 @@ class CommandLine {
                 return rollback(context, arguments.revision, timeout_or(std::chrono::seconds(60)));
             });
         added->add_option("REV", arguments.revision, "A revision of weftctl history; default the one before")
-            ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()))
+            ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()))
             ->type_name("");
         add_timeout(added, "How long to wait for the hosts", "60s");
         listing("history", "The revisions of the topology that weftd keeps",
