@@ -272,7 +272,7 @@ class CommandLine {
         added->add_option("--tunnel", asked.tunnel, "The VTEP and VNI that a frame at HOST/weft-vxlan comes from")
             ->type_name("VTEP/VNI")
             ->needs(frame);
-        added->callback([to, frame] {
+        added->parse_complete_callback([to, frame] {
             if (to->count() + frame->count() == 0) throw CLI::RequiredError("--to");
         });
         added->add_option("--proto", asked.protocol, "icmp, tcp, udp, sctp or a number; default icmp, with --dport tcp")

@@ -40,8 +40,8 @@ constexpr const char* kPlanText = "+ network private1\n"
                                   "HOST  FLOWS      GROUPS  ROWS\n"
                                   "kvm1  +12 ~3 -1  +1      +2\n"
                                   "\n"
-                                  "reachability\n"
-                                  "- web1 -> db1 tcp 5432\n"
+                                  "   FROM  TO   CONNECTIONS\n"
+                                  "-  web1  db1  tcp 5432\n"
                                   "\n"
                                   "+ added  ~ changed  - removed\n";
 

@@ -114,7 +114,10 @@ class Drops(FabricTest):
             wire.send(bytes(frame))
 
             def counted():
-                self.assertEqual(self.drops() - before, {(last["host"], last["stage"], last["object"], reason): 1})
+                dropped = self.drops() - before
+                # weftd asks for a neighbour meanwhile, which others may drop.
+                others = {key: count for key, count in dropped.items() if reason != "no_neighbour" or key[3] == reason}
+                self.assertEqual(others, {(last["host"], last["stage"], last["object"], reason): 1})
                 return True
 
             eventually(counted, 3, reason)
@@ -191,6 +194,9 @@ class Matrix(FabricTest):
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
+        if answer.status == 422:  # no packet can be that: no address of the other one's family
+            self.assertIn(b"no addresses of one family", text)
+            return {"verdict": "none", "text": text}
         self.assertEqual(answer.status, 200, text)
         return json.loads(text)
 
