@@ -13,23 +13,9 @@ namespace {
 using fabric::End;
 using openflow::Field;
 using openflow::Packet;
+using openflow::source_of;
+using openflow::target_of;
 using pipeline::Reason;
-
-Ip ip_of(const Packet& packet, Field v4, Field v6) {
-    if (packet.get(Field::eth_type) != openflow::eth_type::kIpv6)
-        return Ip::v4(static_cast<std::uint32_t>(packet.get(v4)));
-    std::array<std::uint8_t, 16> bytes{};
-    auto value = packet.get(v6);
-    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, value >>= 8)
-        *byte = static_cast<std::uint8_t>(value);
-    return Ip::v6(bytes);
-}
-Ip source_of(const Packet& packet) {
-    return ip_of(packet, Field::ip_src, Field::ipv6_src);
-}
-Ip target_of(const Packet& packet) {
-    return ip_of(packet, Field::ip_dst, Field::ipv6_dst);
-}
 
 std::uint16_t number(const Packet& packet, Field field) {
     return static_cast<std::uint16_t>(packet.get(field));

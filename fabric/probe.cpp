@@ -257,13 +257,26 @@ Result<Probe> probe(const World& world, const Question& question) {
 Probe answer_probe(const World& world, const Probe& probe, const End& end, const of::Packet& arrived) {
     Probe answer{
         .from = probe.to, .to = probe.from, .entrance = {}, .packet = Connections::answer_to(arrived), .assumed = {}};
+    const auto vid = static_cast<std::uint16_t>(arrived.get(Field::vlan_tci) & 0xfff);
+    NetworkPtr network;
     if (end.kind == End::Kind::wire) {
         answer.entrance = {{}, 0, end.object};
-        return answer;
+        for (const auto& [_, physical] : world.networks)
+            if (physical->core.physical() && physical->core.physnet == end.object && physical->core.vlan == vid)
+                network = physical;
+    } else {
+        answer.entrance = {end.host, 0, {}};
+        for (const auto& place : places_of(world, end.object))
+            if (place.attachment->vlan.value_or(0) == vid) {
+                answer.entrance.ofport = place.attachment->binding.ofport;
+                network = place.network;
+            }
     }
-    answer.entrance = {end.host, 0, {}};
-    for (const auto& place : places_of(world, end.object))
-        answer.entrance.ofport = place.attachment->binding.ofport;
+    if (!network) return answer;
+    // Not to the MAC that it came from: that of a host that routed here, or of a router on another host.
+    std::vector<std::string> unknown;
+    const auto mac = target_mac(world, *network, of::target_of(answer.packet), unknown);
+    if (unknown.empty()) answer.packet.set(Field::eth_dst, of::bits(mac));
     return answer;
 }
 

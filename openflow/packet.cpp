@@ -31,6 +31,15 @@ Alias alias_of(Field field) {
     return {field, 1};
 }
 
+Ip address(const Packet& packet, Field v4, Field v6) {
+    if (packet.get(Field::eth_type) != eth_type::kIpv6) return Ip::v4(static_cast<std::uint32_t>(packet.get(v4)));
+    std::array<std::uint8_t, 16> bytes{};
+    auto value = packet.get(v6);
+    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, value >>= 8)
+        *byte = static_cast<std::uint8_t>(value);
+    return Ip::v6(bytes);
+}
+
 std::size_t place(Field field) {
     return static_cast<std::size_t>(field);
 }
@@ -58,6 +67,13 @@ void Packet::set(Field field, Bits value, Bits mask) {
         value >>= kRegisterBits;
         mask >>= kRegisterBits;
     }
+}
+
+Ip source_of(const Packet& packet) {
+    return address(packet, Field::ip_src, Field::ipv6_src);
+}
+Ip target_of(const Packet& packet) {
+    return address(packet, Field::ip_dst, Field::ipv6_dst);
 }
 
 bool Packet::matches(const Match& match) const {

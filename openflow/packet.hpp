@@ -30,4 +30,8 @@ class Packet {
     std::array<Bits, kFieldCount> values_{}; ///< of fields that are no alias of another
 };
 
+/// Of an IPv6 packet its IPv6 addresses, of any other its IPv4 ones.
+Ip source_of(const Packet& packet);
+Ip target_of(const Packet& packet);
+
 } // namespace weft::openflow

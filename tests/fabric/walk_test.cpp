@@ -137,6 +137,15 @@ TEST_F(Walks, OverTheWireBetweenTwoHosts) {
     EXPECT_EQ(asked.arrived.get(of::Field::vlan_tci), 0x1007U) << "the trunk's own tag";
 }
 
+TEST_F(Walks, AnAnswerGoesByItsOwnSendersRouter) {
+    // kvm1 routes onto the VLAN by a MAC of its own; t answers to the router's, which its own host has.
+    const auto request = ask({.from = "a", .to = "t@office"});
+    ASSERT_EQ(request.outcome.verdict, Verdict::delivered);
+    const auto back = answer(request);
+    EXPECT_EQ(back.outcome.verdict, Verdict::delivered);
+    EXPECT_EQ(back.probe.packet.get(of::Field::eth_dst), of::bits(world->networks.at("office")->core.routed->mac));
+}
+
 TEST_F(Walks, NobodysAddressIsADropAndSaidToBeAssumed) {
     const auto asked = ask({.from = "a", .to = "10.0.1.99"});
     EXPECT_EQ(asked.outcome.verdict, Verdict::dropped);

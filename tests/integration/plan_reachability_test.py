@@ -117,7 +117,10 @@ class PlanReachability(FabricTest):
 
             def as_said():
                 after = self.reached()
-                self.assertEqual((before - after, after - before), (lost, gained), what)
+                found_lost, found_gained = before - after, after - before
+                wrong = {"lost, not said": found_lost - lost, "said lost, not so": lost - found_lost,
+                         "gained, not said": found_gained - gained, "said gained, not so": gained - found_gained}
+                self.assertEqual({key: sorted(probes) for key, probes in wrong.items() if probes}, {}, what)
                 return after
 
             before = eventually(as_said, 10, what)
