@@ -4,6 +4,7 @@
 #include "controller/settings.hpp"
 #include "controller/store.hpp"
 #include "controller/supervisor.hpp"
+#include "controller/watchdog.hpp"
 #include "openflow/codec.hpp"
 #include "virt/watch.hpp"
 
@@ -121,6 +122,7 @@ int run(const Arguments& arguments) {
     log.info("weftd", fmt::format("listening for bridges on {}, revision {} in force",
                                   supervisor.openflow_endpoint().to_string(), supervisor.intent().state().current));
     sd_notify(0, "READY=1");
+    if (const auto interval = watchdog_interval()) asio::co_spawn(io, feed_watchdog(*interval), asio::detached);
     io.run();
     return 0;
 }
