@@ -236,12 +236,13 @@ class CommandLine {
                             return kDone;
                         });
         added->add_option("SHELL", arguments.shell, "bash")->required()->check(CLI::IsMember({"bash"}))->type_name("");
-        // For the completion script, which has no JSON reader.
+        // For the completion script, which has no JSON reader. The kinds are those of `show`.
         added = command("names", "", "", [this](Context& context) { return names(context, arguments.kind); });
         added->group("")
             ->add_option("KIND", arguments.kind)
             ->required()
-            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "group", "qos"}));
+            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "floating_ip", "port_forward",
+                                   "security_group", "qos"}));
     }
 
     CLI::App app_;
