@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -20,12 +21,13 @@ from fabric import NOTHING_SENT, FabricTest, eventually
 
 
 def unpack(packages):
-    """dpkg's part of an installation, in a directory of its own: each file is replaced at once, by renaming."""
-    fabric.run(["dpkg", f"--root={INSTALLED.name}", "--force-depends", "--unpack", *packages])
+    """dpkg's part of an installation, in a directory of its own: each file is replaced at once, by renaming. There is no shell
+    for the packages' scripts in there; what they do while files are unpacked is nothing."""
+    fabric.run(["dpkg", f"--root={INSTALLED.name}", "--force-depends", "--force-script-chrootless", "--unpack",
+                *packages])
 
 
 class Upgrade(FabricTest):
-    streams = restart_test.Restart.streams
     assert_nothing_lost = restart_test.Restart.assert_nothing_lost
 
     @classmethod
@@ -38,12 +40,25 @@ class Upgrade(FabricTest):
         unpack(pathlib.Path(old).glob("weft-*.deb") if old else debs.with_version(debs.built(), "0.0.1", scratch.name))
         super().setUpClass()
 
+    def streams(self, **options):
+        where = self.lab.namespaces
+        streams = (fabric.UdpStream(where["app1"], where["app2"], "10.0.1.12", **options),
+                   fabric.UdpStream(where["desk2"], where["printer"], "192.168.100.200", **options),
+                   restart_test.TcpStream(where["app3"], where["app1"], "10.0.1.11"))
+        for stream in streams:
+            self.addCleanup(stream.stop)
+        return streams
+
     def executable(self):
         return os.readlink(f"/proc/{self.lab.weftd()}/exe")
 
     def test_upgrade_under_traffic(self):
         self.assertEqual(self.executable(), f"{INSTALLED.name}/usr/sbin/weftd")
-        streams = self.streams()
+        for who, address in (("app1", "10.0.1.12"), ("desk2", "192.168.100.200"), ("app3", "10.0.1.11")):
+            eventually(lambda: self.lab.reaches(who, address), what=f"{who} to {address}")  # neighbours are known
+        # So many a second that a socket's buffer outlasts a machine that is busy unpacking.
+        streams = self.streams(rate=200)
+        time.sleep(0.5)
         unpack(debs.built())
         self.assertTrue(self.executable().endswith("(deleted)"), "the old one runs on, without its file")
         self.lab.wait()
@@ -51,7 +66,8 @@ class Upgrade(FabricTest):
         self.lab.start_weftd()
         self.lab.wait()
         eventually(lambda: self.executable() == f"{INSTALLED.name}/usr/sbin/weftd", what="the new one")
-        self.assertIn(debs.field(debs.built()[0], "Version"), self.lab.log().rpartition("listening for bridges")[0].splitlines()[-1])
+        started = self.lab.log().rpartition("listening for bridges")[0].splitlines()[-1]
+        self.assertIn(debs.field(debs.built()[0], "Version"), started)
         self.assertEqual(self.lab.sent(), dict.fromkeys(self.lab.hosts(), NOTHING_SENT))
         self.assert_nothing_lost(streams)
 
