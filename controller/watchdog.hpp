@@ -1,6 +1,7 @@
-// Watchdog: tells systemd that the loop still turns, so that a daemon whose loop stands still is ended and started again
-// (sd_watchdog_enabled(3), WatchdogSec= of the unit). What tells is a timer on the very loop that does all the work:
-// while anything on it computes or blocks, nothing is told. Fed by the environment that systemd gives; feeds NOTIFY_SOCKET.
+// Watchdog: tells systemd that the loop still turns, so that a daemon whose loop stands still is ended and started
+// again (sd_watchdog_enabled(3), WatchdogSec= of the unit). What tells is a timer on the very loop that does all the
+// work: while anything on it computes or blocks, nothing is told. Fed by the environment that systemd gives; feeds
+// NOTIFY_SOCKET.
 #pragma once
 #include "base/asio.hpp"
 

@@ -100,7 +100,8 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     const auto script = daemon.file("completion.bash", ran.out);
     const auto complete = [&](const std::string& line) {
         // A weftctl that has the objects of each kind: kind1, kind2.
-        const auto command = "weftctl() { for i in 1 2; do echo \"${*: -1}$i\"; done; }; source " + script + "; COMP_WORDS=(" + line +
+        const auto command = "weftctl() { for i in 1 2; do echo \"${*: -1}$i\"; done; }; source " + script +
+                             "; COMP_WORDS=(" + line +
                              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _weftctl; echo \"${COMPREPLY[@]}\"";
         FILE* pipe = ::popen(("bash -c '" + command + "' 2>&1").c_str(), "r");
         std::string output;
