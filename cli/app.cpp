@@ -1,5 +1,6 @@
 #include "cli/app.hpp"
 
+#include "base/version.hpp"
 #include "cli/commands.hpp"
 #include "cli/completion.hpp"
 #include "topology/form.hpp"
@@ -59,6 +60,7 @@ class CommandLine {
         app_.formatter(std::make_shared<HelpFormatter>());
         app_.fallthrough(); // --lab and -o may also stand after the command
         app_.require_subcommand(1);
+        app_.set_version_flag("--version", "weftctl " + std::string(version()));
         app_.add_option("--api", arguments.api, "Where weftd answers: unix:PATH or http:ADDRESS:PORT (also: WEFT_API)");
         app_.add_flag("--lab{default}", arguments.lab,
                       "The weftd of a lab made by weft-lab; --lab=NAME for one that has a name")
@@ -310,12 +312,13 @@ class CommandLine {
                             return kDone;
                         });
         added->add_option("SHELL", arguments.shell, "bash")->required()->check(CLI::IsMember({"bash"}))->type_name("");
-        // For the completion script, which has no JSON reader.
+        // For the completion script, which has no JSON reader. The kinds are those of `show`.
         added = command("names", "", "", [this](Context& context) { return names(context, arguments.kind); });
         added->group("")
             ->add_option("KIND", arguments.kind)
             ->required()
-            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "group", "qos"}));
+            ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "floating_ip", "port_forward",
+                                   "security_group", "qos"}));
     }
 
     CLI::App app_;

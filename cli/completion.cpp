@@ -12,12 +12,14 @@ namespace weft::cli {
 
 namespace {
 
-/// {0} the commands, {1} options before a command, {2} a case for each command, {3} the kinds of `show`.
+/// {0} the commands, {1} options before a command, {2} a case for each command, {3} the kinds of `show`. The names of
+/// objects are asked of the daemon that the words so far mean, at each completion.
 constexpr std::string_view kScript = R"bash(# bash completion of weftctl: source <(weftctl completion bash)
 _weftctl() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
     local command="" words="" files="" i
     local -a daemon=()
+    _weftctl_names() {{ weftctl "${{daemon[@]}}" names "$1" 2>/dev/null; }}
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "${{COMP_WORDS[i]}}" in
             --api) daemon=(--api "${{COMP_WORDS[++i]}}") ;;
@@ -40,14 +42,20 @@ _weftctl() {{
         completion/completion) words="bash" ;;
         import/import) words="libvirt" ;;
         show/show) words="{3}" ;;
-        flows/--host) words="$(weftctl "${{daemon[@]}}" names host 2>/dev/null)" ;;
-        attach/--port|detach/--port|migrate/--port) words="$(weftctl "${{daemon[@]}}" names port 2>/dev/null)" ;;
-        attach/--group|migrate/--group) words="$(weftctl "${{daemon[@]}}" names group 2>/dev/null)" ;;
-        attach/--qos|migrate/--qos) words="$(weftctl "${{daemon[@]}}" names qos 2>/dev/null)" ;;
+        flows/--host) words="$(_weftctl_names host)" ;;
+        flows/--owner)
+            if [[ "$current" == */* ]]; then
+                words="$(_weftctl_names "${{current%%/*}}" | sed "s,^,${{current%%/*}}/,")"
+            else
+                words="{4}"
+                compopt -o nospace 2>/dev/null # the name is still to come
+            fi ;;
+        attach/--port|detach/--port|migrate/--port) words="$(_weftctl_names port)" ;;
+        attach/--group|migrate/--group) words="$(_weftctl_names security_group)" ;;
+        attach/--qos|migrate/--qos) words="$(_weftctl_names qos)" ;;
         attach/attach|detach/detach|migrate/migrate) ;; # weftd has no list of VMs
-        attach/*|detach/*|migrate/*) words+=" $(weftctl "${{daemon[@]}}" names network 2>/dev/null)" ;;
-        show/host|show/network|show/port|show/router|show/gateway|show/qos)
-            words="$(weftctl "${{daemon[@]}}" names "$previous" 2>/dev/null)" ;;
+        attach/*|detach/*|migrate/*) words+=" $(_weftctl_names network)" ;;
+        show/*) [[ " {3} " == *" $previous "* ]] && words="$(_weftctl_names "$previous")" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ -n "$files" && "$current" != -* ]]; then
@@ -81,11 +89,13 @@ std::string bash_completion(const CLI::App& app) {
         cases += fmt::format("        {}) words=\"{}\"{} ;;\n", command->get_name(), options_of(*command),
                              takes_path(*command) ? "; files=1" : "");
     }
-    std::string kinds;
+    std::string kinds, owners;
     for (auto value = static_cast<int>(Kind::host); value <= static_cast<int>(Kind::qos); ++value) {
-        kinds += fmt::format("{}{}", kinds.empty() ? "" : " ", name_of(static_cast<Kind>(value)));
+        const auto kind = name_of(static_cast<Kind>(value));
+        kinds += fmt::format("{}{}", kinds.empty() ? "" : " ", kind);
+        owners += fmt::format("{}{}/", owners.empty() ? "" : " ", kind);
     }
-    return fmt::format(kScript, commands, options_of(app), cases, kinds);
+    return fmt::format(kScript, commands, options_of(app), cases, kinds, owners);
 }
 
 } // namespace weft::cli

@@ -7,6 +7,11 @@ target_compile_options(weft_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtu
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(weft_options INTERFACE -O1 -gline-tables-only -fno-omit-frame-pointer)
 endif()
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  # What Debian builds its packages with, for a daemon that reads what anybody sends.
+  target_compile_options(weft_options INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2)
+  target_link_options(weft_options INTERFACE -Wl,-z,relro -Wl,-z,now)
+endif()
 if(WEFT_SANITIZE)
   target_compile_options(weft_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
   target_link_options(weft_options INTERFACE -fsanitize=address,undefined)

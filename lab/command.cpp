@@ -237,8 +237,10 @@ std::string find_program(const std::string& name) {
     if (name.contains('/')) return name;
     const auto executable = [](const std::string& path) { return access(path.c_str(), X_OK) == 0; };
     if (name.starts_with("weft")) {
-        const std::string beside = own_directory() + "/" + name;
-        return executable(beside) ? beside : "";
+        // Built, all are beside weft-lab; installed, weftd is in sbin.
+        for (const auto* directory : {"/", "/../sbin/"})
+            if (const std::string found = own_directory() + directory + name; executable(found)) return found;
+        return "";
     }
     const char* variable = std::getenv("PATH");
     std::string path = std::string(variable ? variable : "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";

@@ -99,7 +99,9 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(ran.code, 0);
     const auto script = daemon.file("completion.bash", ran.out);
     const auto complete = [&](const std::string& line) {
-        const auto command = "source " + script + "; COMP_WORDS=(" + line +
+        // A weftctl that has the objects of each kind: kind1, kind2.
+        const auto command = "weftctl() { for i in 1 2; do echo \"${*: -1}$i\"; done; }; source " + script +
+                             "; COMP_WORDS=(" + line +
                              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _weftctl; echo \"${COMPREPLY[@]}\"";
         FILE* pipe = ::popen(("bash -c '" + command + "' 2>&1").c_str(), "r");
         std::string output;
@@ -124,6 +126,14 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(complete("weftctl history --w"), "--watch\n");
     EXPECT_EQ(complete("weftctl attach web1 private1 --gr"), "--group\n");
     EXPECT_EQ(complete("weftctl detach web1 private1 --gr"), "\n");
+    EXPECT_EQ(complete("weftctl show port p"), "port1 port2\n");
+    EXPECT_EQ(complete("weftctl show security_group x"), "\n");
+    EXPECT_EQ(complete("weftctl show floating_ip f"), "floating_ip1 floating_ip2\n");
+    EXPECT_EQ(complete("weftctl flows --host h"), "host1 host2\n");
+    EXPECT_EQ(complete("weftctl flows --owner netw"), "network/\n");
+    EXPECT_EQ(complete("weftctl flows --owner port/"), "port/port1 port/port2\n");
+    EXPECT_EQ(complete("weftctl attach web1 n"), "network1 network2\n");
+    EXPECT_EQ(complete("weftctl attach web1 private1 --group s"), "security_group1 security_group2\n");
     daemon.file("demo.toml", "");
     EXPECT_THAT(complete("weftctl plan " + daemon.directory().string() + "/de"), HasSubstr("/demo.toml\n"));
 }

@@ -211,6 +211,12 @@ TEST(Names, AreForCompletionAndSilentWithoutADaemon) {
     ScriptedDaemon daemon;
     daemon.answer("/v1/hosts", R"([{"name":"kvm1"},{"name":"kvm2"}])");
     EXPECT_EQ(daemon.weftctl({"names", "host"}).out, "kvm1\nkvm2\n");
+    daemon.answer("/v1/groups", R"([{"name":"web"}])");
+    EXPECT_EQ(daemon.weftctl({"names", "security_group"}).out, "web\n");
+    daemon.answer("/v1/nat", R"([{"kind":"snat","public":"203.0.113.2"},{"kind":"floating_ip","public":"203.0.113.20"},
+                                 {"kind":"port_forward","public":"203.0.113.2:tcp:2222"}])");
+    EXPECT_EQ(daemon.weftctl({"names", "floating_ip"}).out, "203.0.113.20\n");
+    EXPECT_EQ(daemon.weftctl({"names", "port_forward"}).out, "203.0.113.2:tcp:2222\n");
     const auto ran = daemon.weftctl({"names", "port"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_EQ(ran.out + ran.err, "");
