@@ -1,5 +1,6 @@
 #include "cli/app.hpp"
 
+#include "base/version.hpp"
 #include "cli/commands.hpp"
 #include "cli/completion.hpp"
 #include "topology/form.hpp"
@@ -59,6 +60,7 @@ class CommandLine {
         app_.formatter(std::make_shared<HelpFormatter>());
         app_.fallthrough(); // --lab and -o may also stand after the command
         app_.require_subcommand(1);
+        app_.set_version_flag("--version", "weftctl " + std::string(version()));
         app_.add_option("--api", arguments.api, "Where weftd answers: unix:PATH or http:ADDRESS:PORT (also: WEFT_API)");
         app_.add_flag("--lab{default}", arguments.lab,
                       "The weftd of a lab made by weft-lab; --lab=NAME for one that has a name")

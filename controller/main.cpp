@@ -1,4 +1,5 @@
 // weftd: settings, state, supervisor, API, signals. What each does is in its own file.
+#include "base/version.hpp"
 #include "controller/api.hpp"
 #include "controller/events.hpp"
 #include "controller/settings.hpp"
@@ -123,7 +124,7 @@ int run(const Arguments& arguments) {
         return 1;
     }
     asio::co_spawn(io, serve_signals(io, supervisor, **server, log, arguments), asio::detached);
-    log.info("weftd", fmt::format("listening for bridges on {}, revision {} in force",
+    log.info("weftd", fmt::format("{}, listening for bridges on {}, revision {} in force", version(),
                                   supervisor.openflow_endpoint().to_string(), supervisor.intent().state().current));
     sd_notify(0, "READY=1");
     io.run();
@@ -143,6 +144,7 @@ void raise_file_limit() {
 int main(int argc, char** argv) {
     Arguments arguments;
     CLI::App app("weftd: the controller of a weft fabric");
+    app.set_version_flag("--version", fmt::format("weftd {}", version()));
     app.add_option("--config", arguments.config, "settings (weftd.toml)")->capture_default_str();
     app.add_option("--topology", arguments.topology,
                    "topology file or directory: read when the state directory has no revision yet, and on SIGHUP");

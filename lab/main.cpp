@@ -1,3 +1,4 @@
+#include "base/version.hpp"
 #include "lab/commands.hpp"
 
 #include <CLI/CLI.hpp>
@@ -22,6 +23,7 @@ int shown(const Result<void>& result) {
 int main(int argc, char** argv) {
     CLI::App app{"weft-lab: a fabric of many hosts on one machine, from its topology file"};
     app.require_subcommand(1);
+    app.set_version_flag("--version", fmt::format("weft-lab {}", version()));
     std::function<int()> action;
     std::string name = "default";
     const auto command = [&](const std::string& word, const std::string& description) {
