@@ -6,6 +6,7 @@
 #include "controller/installed.hpp"
 #include "controller/plugging.hpp"
 #include "controller/supervisor.hpp"
+#include "controller/switch_counts.hpp"
 #include "fabric/probe.hpp"
 
 #include <boost/json/value.hpp>
@@ -24,6 +25,7 @@ class Api {
 
     Supervisor& supervisor_;
     Plugging plugging_;
+    SwitchCounts counts_; ///< for /metrics
 };
 
 /// A JSON answer.
@@ -52,6 +54,8 @@ Task<boost::json::value> ports(const Supervisor& supervisor);
 boost::json::value routers(const Supervisor& supervisor);
 boost::json::value gateways(const Supervisor& supervisor);
 Task<boost::json::value> translations(const Supervisor& supervisor);
+/// The same with counts that were read before.
+boost::json::array translations(const Supervisor& supervisor, const TranslationCounts& counts);
 Task<boost::json::value> groups(const Supervisor& supervisor);
 /// For show(): null when there is none of that name.
 Task<boost::json::value> show_group(const Supervisor& supervisor, std::string name);
@@ -92,8 +96,8 @@ Task<void> add_reachability(boost::json::value& plan, Liveness live, Foresight f
 boost::json::value problems(const std::vector<topology::Problem>& problems,
                             const std::vector<topology::Source>& sources);
 
-/// Prometheus text format.
-std::string metrics(const Supervisor& supervisor);
+/// Prometheus' text format. Reads `counts` anew where they are old.
+Task<std::string> metrics(const Supervisor& supervisor, SwitchCounts& counts);
 } // namespace view
 
 } // namespace weft::controller

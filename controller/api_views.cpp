@@ -1,4 +1,4 @@
-// Status, hosts, networks, ports, events, metrics: what is, in the keys of docs/api.md.
+// Status, hosts, networks, ports, events: what is, in the keys of docs/api.md.
 #include "controller/api.hpp"
 #include "topology/form.hpp"
 
@@ -320,33 +320,6 @@ Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, s
                                                        "gateway, floating_ip, port_forward, security_group and qos)",
                                                        kind, name));
     co_return object;
-}
-
-std::string metrics(const Supervisor& supervisor) {
-    std::string text;
-    const auto family = [&text](std::string_view name, std::string_view type, std::string_view help) {
-        fmt::format_to(std::back_inserter(text), "# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
-    };
-    family("weft_revision", "gauge", "Revision of the topology in force.");
-    fmt::format_to(std::back_inserter(text), "weft_revision {}\n", supervisor.intent().state().current);
-    family("weft_host_synced", "gauge", "1 when the host has acknowledged everything.");
-    for (const auto& [name, agent] : supervisor.hosts())
-        fmt::format_to(std::back_inserter(text), "weft_host_synced{{host=\"{}\"}} {}\n", name,
-                       agent.status().state == HostState::synced ? 1 : 0);
-    family("weft_host_flows", "gauge", "Flows the host should hold.");
-    for (const auto& [name, agent] : supervisor.hosts())
-        fmt::format_to(std::back_inserter(text), "weft_host_flows{{host=\"{}\"}} {}\n", name, agent.flows->flows());
-    family("weft_host_flow_mods_sent", "gauge", "Flow mods sent in the host's session.");
-    for (const auto& [name, agent] : supervisor.hosts())
-        fmt::format_to(std::back_inserter(text), "weft_host_flow_mods_sent{{host=\"{}\"}} {}\n", name,
-                       agent.flows->counters().flow_mods);
-    family("weft_service_messages", "counter",
-           "What guests asked about addresses and names, and what they were answered.");
-    for (const auto& [key, count] : supervisor.services().counters())
-        fmt::format_to(std::back_inserter(text),
-                       "weft_service_messages{{network=\"{}\",protocol=\"{}\",message=\"{}\"}} {}\n", std::get<0>(key),
-                       std::get<1>(key), std::get<2>(key), count);
-    return text;
 }
 
 } // namespace weft::controller::view
