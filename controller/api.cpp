@@ -168,6 +168,11 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
                                co_await view::metrics(supervisor_, counts_)};
     if (path == "/v1/status") co_return ok(view::status(supervisor_));
     if (path == "/v1/history") co_return ok(view::history(supervisor_));
+    if (path == "/v1/topology") co_return ok(view::topology(supervisor_));
+    if (path == "/v1/rows") {
+        const auto rows = view::rows(supervisor_, query_value(request, "host"));
+        co_return rows ? ok(*rows) : http_error(rows.error().kind == ErrorKind::invalid ? 404 : 503, rows.error().text);
+    }
     if (path == "/v1/hosts") co_return ok(view::hosts(supervisor_));
     if (path == "/v1/networks") co_return ok(view::networks(supervisor_));
     if (path == "/v1/services") co_return ok(view::services(supervisor_));

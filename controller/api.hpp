@@ -65,6 +65,10 @@ Task<boost::json::value> qos(const Supervisor& supervisor);
 Task<boost::json::value> show_qos(const Supervisor& supervisor, std::string name);
 /// The entries of a network's ACL, counted.
 Task<boost::json::array> acl(const Supervisor& supervisor, std::string network);
+/// The text of the topology in force.
+boost::json::value topology(const Supervisor& supervisor);
+/// What a host's OVSDB holds, as far as weft looks. Errors: invalid, no such host; io, it is down.
+Result<boost::json::value> rows(const Supervisor& supervisor, const std::string& host);
 /// The revisions that are kept, oldest first.
 boost::json::value history(const Supervisor& supervisor);
 boost::json::value events(const EventLog& events, std::uint64_t since);

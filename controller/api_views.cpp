@@ -1,4 +1,5 @@
 // Status, hosts, networks, ports, events: what is, in the keys of docs/api.md.
+#include "base/version.hpp"
 #include "controller/api.hpp"
 #include "topology/form.hpp"
 
@@ -21,6 +22,13 @@ json::object sent(const HostAgent& agent) {
 json::value libvirt_of(const HostAgent& agent) {
     if (!agent.libvirt) return nullptr;
     return {{"state", controller::name_of(agent.libvirt->phase())}, {"reason", agent.libvirt->reason()}};
+}
+
+/// Of Open vSwitch, as the host's OVSDB has it. Null while it is down.
+json::value ovs_version(const HostAgent& agent) {
+    const auto* replica = agent.rows->replica();
+    const auto* row = replica == nullptr ? nullptr : replica->open_vswitch();
+    return row != nullptr && row->ovs_version ? json::value(*row->ovs_version) : json::value(nullptr);
 }
 
 std::map<std::string, std::size_t> ports_by_host(const fabric::Bindings& bindings) {
@@ -239,7 +247,8 @@ json::value status(const Supervisor& supervisor) {
                         {"confirm_by", state.awaiting ? json::value(iso8601(state.awaiting->until)) : nullptr},
                         {"else_back_to", state.awaiting ? json::value(state.awaiting->back_to) : nullptr},
                         {"hosts", std::move(hosts)},
-                        {"troubles", std::move(troubles)}};
+                        {"troubles", std::move(troubles)},
+                        {"version", version()}};
 }
 
 json::value hosts(const Supervisor& supervisor) {
@@ -259,7 +268,8 @@ json::value hosts(const Supervisor& supervisor) {
                           {"datapath", host.datapath == topology::Datapath::netdev ? "netdev" : "system"},
                           {"libvirt", libvirt_of(agent)},
                           {"ports", count == ports.end() ? 0 : count->second},
-                          {"flows", agent.flows->flows()}});
+                          {"flows", agent.flows->flows()},
+                          {"ovs_version", ovs_version(agent)}});
     }
     return result;
 }

@@ -61,6 +61,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     /// The same of all sessions with this host's OVSDB, and how many began.
     std::uint64_t all_operations() const { return past_operations_ + operations(); }
     std::uint64_t sessions() const { return sessions_; }
+    /// What the host's OVSDB holds, as far as weft looks. Null while it is down.
+    const ovsdb::Replica* replica() const { return session_ && !session_->ended() ? &session_->replica() : nullptr; }
     /// Counters of the host's interfaces by name (ovs-vswitchd.conf.db(5), Interface.statistics); empty while it is
     /// down.
     using Statistics = std::map<std::string, std::map<std::string, std::int64_t>>;

@@ -171,6 +171,19 @@ TEST_F(ApiTest, PlansNoNumbersForHostsThatItDoesNotReach) {
          "more": false, "leaves": false}], "reachability": []})"));
 }
 
+TEST_F(ApiTest, GivesTheTextOfTheTopologyInForce) {
+    const auto topology = get("/v1/topology");
+    EXPECT_EQ(topology.at("revision"), 1);
+    EXPECT_EQ(topology.at("sources"),
+              json::value(json::array{json::object{{"name", "test.toml"}, {"text", kTopology}}}));
+}
+
+TEST_F(ApiTest, HasNoRowsOfHostsThatAreDown) {
+    EXPECT_EQ(answer("GET", "/v1/rows", "", {{"host", "kvm1"}}).status, 503U);
+    EXPECT_EQ(answer("GET", "/v1/rows", "", {{"host", "kvm9"}}).status, 404U);
+    EXPECT_EQ(answer("GET", "/v1/rows", "").status, 404U);
+}
+
 TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
     const auto response = answer("GET", "/metrics", "");
     EXPECT_EQ(response.status, 200U);
