@@ -39,6 +39,8 @@ struct Arguments {
     Trace trace;
     FlowFilter flow;
     EventFilter event;
+    SupportBundle bundle;
+    bool no_events = false;
 };
 
 using Command = std::function<int(Context&)>;
@@ -296,6 +298,7 @@ class CommandLine {
                     [this](Context& context) { return events(context, arguments.event); });
         added->add_flag("-f,--follow", arguments.event.follow, "Go on with those to come, until Ctrl-C");
         added->add_option("-n,--lines", arguments.event.last, "Only so many of the newest")->type_name("COUNT");
+        add_support_bundle();
         added = command(
             "import", "Print a host's libvirt networks, port forwards and NICs as a topology file",
             "  weftctl import libvirt > topology.toml\n  weftctl import libvirt --uri qemu+ssh://root@kvm2/system",
@@ -319,6 +322,19 @@ class CommandLine {
             ->required()
             ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "floating_ip", "port_forward",
                                    "security_group", "qos"}));
+    }
+
+    void add_support_bundle() {
+        auto* added = command("support-bundle",
+                              "Put all that weftd tells into a .tar.gz for whoever looks for a fault, without secrets",
+                              "  weftctl support-bundle\n  weftctl support-bundle /tmp/weft.tar.gz --no-events\n"
+                              "  weftctl --lab support-bundle && tar tzf weft-support-*.tar.gz",
+                              [this](Context& context) {
+                                  arguments.bundle.events = !arguments.no_events;
+                                  return support_bundle(context, arguments.bundle);
+                              });
+        added->add_option("FILE", arguments.bundle.file, "Default: weft-support-TIME.tar.gz here")->type_name("");
+        added->add_flag("--no-events", arguments.no_events, "Leave out the events");
     }
 
     CLI::App app_;

@@ -54,6 +54,11 @@ struct Trace {
     bool full = false;             ///< shows the stages too that only pass the packet on
 };
 
+struct SupportBundle {
+    std::string file; ///< empty: named after the time, in the directory that one is in
+    bool events = true;
+};
+
 /// "weftctl: TEXT" on the error stream; kError.
 int complain(Context& context, const Error& error);
 
@@ -80,6 +85,7 @@ int flows(Context& context, const FlowFilter& filter);
 int show(Context& context, const std::string& kind, const std::string& name);
 int trace(Context& context, const Trace& trace);
 int events(Context& context, const EventFilter& filter);
+int support_bundle(Context& context, const SupportBundle& wanted);
 int attach(Context& context, const Plug& plug);
 int detach(Context& context, const Plug& plug);
 int migrate(Context& context, const Plug& plug);

@@ -64,6 +64,16 @@ Result<Daemon::Answer> Daemon::call(std::string method, std::string target, std:
     return Answer{reply->status, ec ? json::value() : std::move(value)};
 }
 
+Result<std::string> Daemon::text(std::string target, Milliseconds timeout) const {
+    const HttpCall call{address_, "GET", std::move(target), {}, timeout};
+    auto reply = exchange(call);
+    if (!reply) return std::unexpected(in_words(reply.error(), call, lab_));
+    if (reply->status == 200) return std::move(reply->body);
+    error_code ec;
+    auto body = json::parse(reply->body, ec);
+    return std::unexpected(error_of({reply->status, ec ? json::value() : std::move(body)}));
+}
+
 Result<json::value> Daemon::get(std::string target, Milliseconds timeout) const {
     auto answer = call("GET", std::move(target), {}, timeout);
     if (!answer) return std::unexpected(answer.error());

@@ -26,6 +26,9 @@ class Daemon {
     /// The body of a 200; anything else is an error with the daemon's own words.
     Result<boost::json::value> get(std::string target, Milliseconds timeout = Milliseconds(60'000)) const;
 
+    /// The body of a 200 as it came, JSON or not; errors as of get().
+    Result<std::string> text(std::string target, Milliseconds timeout = Milliseconds(60'000)) const;
+
     /// The daemon's words in an answer that is not a 200.
     Error error_of(const Answer& answer) const;
 

@@ -10,6 +10,8 @@ pkg_check_modules(ldns REQUIRED IMPORTED_TARGET ldns)
 pkg_check_modules(libvirt REQUIRED IMPORTED_TARGET libvirt)
 pkg_check_modules(pugixml REQUIRED IMPORTED_TARGET pugixml)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core) # its CMake package wants civetweb and curl too
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 find_package(CLI11 REQUIRED)
 
 # Asio compiled once (base/asio.cpp) instead of in every file that includes it.

@@ -163,9 +163,16 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
         co_return http_error(405, "only GET, and POST on /v1/plan, /v1/apply, /v1/confirm, /v1/rollback, /v1/attach, "
                                   "/v1/detach and /v1/migrate");
     if (path == "/healthz") co_return HttpResponse{200, "text/plain", "ok\n"};
-    if (path == "/metrics") co_return HttpResponse{200, "text/plain; version=0.0.4", view::metrics(supervisor_)};
+    if (path == "/metrics")
+        co_return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8",
+                               co_await view::metrics(supervisor_, counts_)};
     if (path == "/v1/status") co_return ok(view::status(supervisor_));
     if (path == "/v1/history") co_return ok(view::history(supervisor_));
+    if (path == "/v1/topology") co_return ok(view::topology(supervisor_));
+    if (path == "/v1/rows") {
+        const auto rows = view::rows(supervisor_, query_value(request, "host"));
+        co_return rows ? ok(*rows) : http_error(rows.error().kind == ErrorKind::invalid ? 404 : 503, rows.error().text);
+    }
     if (path == "/v1/hosts") co_return ok(view::hosts(supervisor_));
     if (path == "/v1/networks") co_return ok(view::networks(supervisor_));
     if (path == "/v1/services") co_return ok(view::services(supervisor_));

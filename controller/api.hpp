@@ -6,6 +6,7 @@
 #include "controller/installed.hpp"
 #include "controller/plugging.hpp"
 #include "controller/supervisor.hpp"
+#include "controller/switch_counts.hpp"
 #include "fabric/probe.hpp"
 
 #include <boost/json/value.hpp>
@@ -24,6 +25,7 @@ class Api {
 
     Supervisor& supervisor_;
     Plugging plugging_;
+    SwitchCounts counts_; ///< for /metrics
 };
 
 /// A JSON answer.
@@ -52,6 +54,8 @@ Task<boost::json::value> ports(const Supervisor& supervisor);
 boost::json::value routers(const Supervisor& supervisor);
 boost::json::value gateways(const Supervisor& supervisor);
 Task<boost::json::value> translations(const Supervisor& supervisor);
+/// The same with counts that were read before.
+boost::json::array translations(const Supervisor& supervisor, const TranslationCounts& counts);
 Task<boost::json::value> groups(const Supervisor& supervisor);
 /// For show(): null when there is none of that name.
 Task<boost::json::value> show_group(const Supervisor& supervisor, std::string name);
@@ -61,6 +65,10 @@ Task<boost::json::value> qos(const Supervisor& supervisor);
 Task<boost::json::value> show_qos(const Supervisor& supervisor, std::string name);
 /// The entries of a network's ACL, counted.
 Task<boost::json::array> acl(const Supervisor& supervisor, std::string network);
+/// The text of the topology in force.
+boost::json::value topology(const Supervisor& supervisor);
+/// What a host's OVSDB holds, as far as weft looks. Errors: invalid, no such host; io, it is down.
+Result<boost::json::value> rows(const Supervisor& supervisor, const std::string& host);
 /// The revisions that are kept, oldest first.
 boost::json::value history(const Supervisor& supervisor);
 boost::json::value events(const EventLog& events, std::uint64_t since);
@@ -92,8 +100,8 @@ Task<void> add_reachability(boost::json::value& plan, Liveness live, Foresight f
 boost::json::value problems(const std::vector<topology::Problem>& problems,
                             const std::vector<topology::Source>& sources);
 
-/// Prometheus text format.
-std::string metrics(const Supervisor& supervisor);
+/// Prometheus' text format. Reads `counts` anew where they are old.
+Task<std::string> metrics(const Supervisor& supervisor, SwitchCounts& counts);
 } // namespace view
 
 } // namespace weft::controller

@@ -1,20 +1,16 @@
 // Routers, gateways and their translations: what is, in the keys of docs/api.md.
 #include "controller/api.hpp"
-#include "pipeline/cookie.hpp"
-#include "pipeline/stages.hpp"
+#include "controller/translation_counts.hpp"
 
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <set>
 
 namespace weft::controller::view {
 namespace json = boost::json;
 namespace {
-
-using pipeline::Stage;
 
 /// Of names, which are never empty.
 json::value name_or_null(const std::string& text) {
@@ -92,61 +88,26 @@ json::object gateway_object(const Supervisor& supervisor, const nat::Gateway& ga
             {"routers", std::move(routers)}};
 }
 
-struct Count {
-    std::uint64_t packets = 0, bytes = 0;
-};
-using Counts = std::map<std::pair<Kind, ObjectId>, Count>;
-
-/// The flow gives packets their translation. The flows that lead on from there would count them again.
-bool translates(const openflow::Flow& flow) {
-    return std::ranges::any_of(flow.actions, [](const openflow::Action& action) {
-        return std::holds_alternative<openflow::Ct>(action.value) ||
-               std::holds_alternative<openflow::Group>(action.value);
-    });
-}
-
-void add(Counts& counts, const std::vector<openflow::FlowStats>& flows) {
-    for (const auto& stats : flows) {
-        const auto owner = pipeline::owner_of(stats.flow.cookie);
-        if (!owner || owner->reason != pipeline::Reason::none || !translates(stats.flow)) continue;
-        auto& count = counts[{owner->kind, owner->object}];
-        count.packets += stats.packets;
-        count.bytes += stats.bytes;
-    }
-}
-
-/// Those where anything is translated, or may be.
-std::set<std::string> translating_hosts(const fabric::World& world) {
-    std::set<std::string> hosts;
-    for (const auto& [_, gateway] : world.gateways) {
-        for (const auto& candidate : gateway->candidates)
-            hosts.insert(candidate.host);
-        for (const auto& floating : gateway->floating_ips)
-            if (!floating.host.empty()) hosts.insert(floating.host);
-    }
-    return hosts;
-}
-
-Task<Counts> read_counts(const Supervisor& supervisor) {
+Task<TranslationCounts> read_counts(const Supervisor& supervisor) {
     std::vector<std::shared_ptr<openflow::Session>> sessions; // hosts may come and go while we wait
     for (const auto& name : translating_hosts(*supervisor.intent().published().world))
         if (const auto host = supervisor.hosts().find(name); host != supervisor.hosts().end())
             if (const auto session = host->second.flows->session()) sessions.push_back(session);
-    Counts counts;
-    for (const auto& session : sessions)
-        for (const auto stage : {Stage::nat_in, Stage::nat_out}) {
-            const openflow::FlowFilter filter{.table = pipeline::table_of(stage)};
-            const auto dump = co_await session->dump(filter);
-            if (!dump) break; // the host went down meanwhile: its counters are gone with it
-            add(counts, dump->flows);
-        }
+    TranslationCounts counts;
+    for (const auto& session : sessions) {
+        const auto of_host = co_await read_translations(session);
+        if (!of_host) continue; // the host went down meanwhile: its counters are gone with it
+        for (const auto& [key, count] : *of_host)
+            counts[key] += count;
+    }
     co_return counts;
 }
 
 /// The rows of one gateway.
 class Translations {
   public:
-    Translations(const Supervisor& supervisor, const nat::Gateway& gateway, const Counts& counts, json::array& rows)
+    Translations(const Supervisor& supervisor, const nat::Gateway& gateway, const TranslationCounts& counts,
+                 json::array& rows)
         : gateway_(gateway), active_(active_host(supervisor, gateway.name)), counts_(counts), rows_(rows) {}
 
     void list() {
@@ -176,8 +137,8 @@ class Translations {
         return fmt::format("{} {}", object.port, object.inside.to_string());
     }
 
-    void add(std::string_view kind, const std::string& outside, const std::string& inside, const Counts::key_type& key,
-             const std::string& host, const std::string& router = {}) {
+    void add(std::string_view kind, const std::string& outside, const std::string& inside,
+             const TranslationCounts::key_type& key, const std::string& host, const std::string& router = {}) {
         const auto found = counts_.find(key);
         const auto count = found == counts_.end() ? Count{} : found->second;
         rows_.push_back({{"gateway", gateway_.name},
@@ -192,7 +153,7 @@ class Translations {
 
     const nat::Gateway& gateway_;
     const std::string active_;
-    const Counts& counts_;
+    const TranslationCounts& counts_;
     json::array& rows_;
 };
 
@@ -275,12 +236,15 @@ json::value gateways(const Supervisor& supervisor) {
     return result;
 }
 
-Task<json::value> translations(const Supervisor& supervisor) {
-    const auto counts = co_await read_counts(supervisor);
+json::array translations(const Supervisor& supervisor, const TranslationCounts& counts) {
     json::array rows;
     for (const auto& [_, gateway] : supervisor.intent().published().world->gateways)
         Translations(supervisor, *gateway, counts, rows).list();
-    co_return json::value(std::move(rows));
+    return rows;
+}
+
+Task<json::value> translations(const Supervisor& supervisor) {
+    co_return json::value(translations(supervisor, co_await read_counts(supervisor)));
 }
 
 Task<json::value> show_routed(const Supervisor& supervisor, std::string kind, std::string name) {

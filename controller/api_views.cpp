@@ -1,4 +1,5 @@
-// Status, hosts, networks, ports, events, metrics: what is, in the keys of docs/api.md.
+// Status, hosts, networks, ports, events: what is, in the keys of docs/api.md.
+#include "base/version.hpp"
 #include "controller/api.hpp"
 #include "topology/form.hpp"
 
@@ -21,6 +22,13 @@ json::object sent(const HostAgent& agent) {
 json::value libvirt_of(const HostAgent& agent) {
     if (!agent.libvirt) return nullptr;
     return {{"state", controller::name_of(agent.libvirt->phase())}, {"reason", agent.libvirt->reason()}};
+}
+
+/// Of Open vSwitch, as the host's OVSDB has it. Null while it is down.
+json::value ovs_version(const HostAgent& agent) {
+    const auto* replica = agent.rows->replica();
+    const auto* row = replica == nullptr ? nullptr : replica->open_vswitch();
+    return row != nullptr && row->ovs_version ? json::value(*row->ovs_version) : json::value(nullptr);
 }
 
 std::map<std::string, std::size_t> ports_by_host(const fabric::Bindings& bindings) {
@@ -239,7 +247,8 @@ json::value status(const Supervisor& supervisor) {
                         {"confirm_by", state.awaiting ? json::value(iso8601(state.awaiting->until)) : nullptr},
                         {"else_back_to", state.awaiting ? json::value(state.awaiting->back_to) : nullptr},
                         {"hosts", std::move(hosts)},
-                        {"troubles", std::move(troubles)}};
+                        {"troubles", std::move(troubles)},
+                        {"version", version()}};
 }
 
 json::value hosts(const Supervisor& supervisor) {
@@ -259,7 +268,8 @@ json::value hosts(const Supervisor& supervisor) {
                           {"datapath", host.datapath == topology::Datapath::netdev ? "netdev" : "system"},
                           {"libvirt", libvirt_of(agent)},
                           {"ports", count == ports.end() ? 0 : count->second},
-                          {"flows", agent.flows->flows()}});
+                          {"flows", agent.flows->flows()},
+                          {"ovs_version", ovs_version(agent)}});
     }
     return result;
 }
@@ -320,33 +330,6 @@ Task<Result<json::value>> show(const Supervisor& supervisor, std::string kind, s
                                                        "gateway, floating_ip, port_forward, security_group and qos)",
                                                        kind, name));
     co_return object;
-}
-
-std::string metrics(const Supervisor& supervisor) {
-    std::string text;
-    const auto family = [&text](std::string_view name, std::string_view type, std::string_view help) {
-        fmt::format_to(std::back_inserter(text), "# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
-    };
-    family("weft_revision", "gauge", "Revision of the topology in force.");
-    fmt::format_to(std::back_inserter(text), "weft_revision {}\n", supervisor.intent().state().current);
-    family("weft_host_synced", "gauge", "1 when the host has acknowledged everything.");
-    for (const auto& [name, agent] : supervisor.hosts())
-        fmt::format_to(std::back_inserter(text), "weft_host_synced{{host=\"{}\"}} {}\n", name,
-                       agent.status().state == HostState::synced ? 1 : 0);
-    family("weft_host_flows", "gauge", "Flows the host should hold.");
-    for (const auto& [name, agent] : supervisor.hosts())
-        fmt::format_to(std::back_inserter(text), "weft_host_flows{{host=\"{}\"}} {}\n", name, agent.flows->flows());
-    family("weft_host_flow_mods_sent", "gauge", "Flow mods sent in the host's session.");
-    for (const auto& [name, agent] : supervisor.hosts())
-        fmt::format_to(std::back_inserter(text), "weft_host_flow_mods_sent{{host=\"{}\"}} {}\n", name,
-                       agent.flows->counters().flow_mods);
-    family("weft_service_messages", "counter",
-           "What guests asked about addresses and names, and what they were answered.");
-    for (const auto& [key, count] : supervisor.services().counters())
-        fmt::format_to(std::back_inserter(text),
-                       "weft_service_messages{{network=\"{}\",protocol=\"{}\",message=\"{}\"}} {}\n", std::get<0>(key),
-                       std::get<1>(key), std::get<2>(key), count);
-    return text;
 }
 
 } // namespace weft::controller::view

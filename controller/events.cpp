@@ -97,6 +97,7 @@ void EventLog::keep(Event event) {
 void EventLog::add(std::string kind, std::string host, std::string object, std::string text) {
     Event event{
         next_++, now(), utf8(std::move(kind)), utf8(std::move(host)), utf8(std::move(object)), utf8(std::move(text))};
+    ++counts_[{event.kind, event.host}];
     if (!options_.directory.empty()) write(to_json(event) + "\n");
     keep(std::move(event));
     for (auto* timer : *waiters_)

@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weft::controller {
@@ -51,6 +53,9 @@ class EventLog {
     /// Events with seq >= `since` still in the ring, oldest first. A number beyond next() comes from a client that saw
     /// a state since lost: it gets everything.
     std::vector<Event> since(std::uint64_t since) const;
+    /// (kind, host) → how many since the daemon's start.
+    using Counts = std::map<std::pair<std::string, std::string>, std::uint64_t>;
+    const Counts& counts() const { return counts_; }
     /// The seq of the event to come: what the client asks for next.
     std::uint64_t next() const { return next_; }
 
@@ -68,6 +73,7 @@ class EventLog {
     Options options_;
     Log& log_;
     std::deque<Event> ring_;
+    Counts counts_;
     std::uint64_t next_ = 1;
     int file_ = -1;
     std::uintmax_t file_bytes_ = 0;

@@ -152,6 +152,7 @@ Task<void> RowsAgent::run() {
         } else {
             const auto connected = SteadyClock::now();
             const auto ended = co_await serve(std::move(*stream));
+            past_operations_ += operations();
             session_.reset();
             observed_.reset();
             if (stopped_ || done_) break;
@@ -171,6 +172,7 @@ Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
     auto session = co_await ovsdb::Session::open(std::move(stream), options);
     if (!session) co_return session.error();
     session_.emplace(std::move(*session));
+    ++sessions_;
     rewanted_ = true;
     Backoff again(kTryAgain, kTryAgainAtMost);
     while (!stopped_ && !session_->ended()) {

@@ -58,6 +58,11 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     Phase phase() const { return phase_; }
     const std::string& reason() const { return reason_; }
     std::uint64_t operations() const { return session_ ? session_->counters().operations : 0; }
+    /// The same of all sessions with this host's OVSDB, and how many began.
+    std::uint64_t all_operations() const { return past_operations_ + operations(); }
+    std::uint64_t sessions() const { return sessions_; }
+    /// What the host's OVSDB holds, as far as weft looks. Null while it is down.
+    const ovsdb::Replica* replica() const { return session_ && !session_->ended() ? &session_->replica() : nullptr; }
     /// Counters of the host's interfaces by name (ovs-vswitchd.conf.db(5), Interface.statistics); empty while it is
     /// down.
     using Statistics = std::map<std::string, std::map<std::string, std::int64_t>>;
@@ -95,6 +100,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     bool done_ = false;
     std::string local_address_;
     std::optional<ovsdb::Session> session_;
+    std::uint64_t sessions_ = 0;
+    std::uint64_t past_operations_ = 0;           ///< of sessions that ended
     std::optional<fabric::Observation> observed_; ///< last reported in this session
     std::set<std::string> foreign_shapers_;       ///< interfaces that were told of
     Phase phase_ = Phase::down;

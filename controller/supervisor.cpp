@@ -62,8 +62,8 @@ Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Lo
                                     [this] { return intent_.allocated(); }, settings_.resolvers),
       advertiser_(sender(),
                   [this](const std::string& network) { services_.count(network, "ra", "router_advertisement"); }),
-      meters_(voice_), trial_(io.get_executor()), save_(io.get_executor()), synced_(io.get_executor()),
-      ending_(io.get_executor()) {}
+      meters_(voice_), trial_(io.get_executor()), spread_(io.get_executor()), save_(io.get_executor()),
+      synced_(io.get_executor()), ending_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -89,6 +89,8 @@ Result<> Supervisor::start() {
     asio::co_spawn(io_, save_leases(), asio::detached);
     asio::co_spawn(io_, give_memory_back(), asio::detached);
     asio::co_spawn(io_, watch_meters(), asio::detached);
+    asio::co_spawn(io_, watch_spread(), asio::detached);
+    asio::co_spawn(io_, metrics_.watch_loop(), asio::detached);
     asio::co_spawn(io_, announcer_.run(), asio::detached);
     asio::co_spawn(io_, neighbours_.run(), asio::detached);
     asio::co_spawn(io_, next_hops_.run(), asio::detached);
@@ -112,7 +114,9 @@ void Supervisor::stop() {
     next_hops_.stop();
     advertiser_.stop();
     services_.stop();
+    metrics_.stop();
     trial_.raise();
+    spread_.raise();
     save_.raise();
     synced_.raise();
     ending_.raise();
@@ -283,6 +287,23 @@ Task<void> Supervisor::give_memory_back() {
     }
 }
 
+Task<void> Supervisor::watch_spread() {
+    while (!stopped_) {
+        co_await spread_.wait();
+        if (!applied_) continue;
+        bool anybody = false, all = true;
+        for (const auto& [_, agent] : hosts_) {
+            const auto state = agent.status().state;
+            if (state == HostState::down || state == HostState::degraded) continue;
+            anybody = true;
+            all = all && state == HostState::synced && agent.flows->revision() == intent_.published().revision;
+        }
+        if (!all) continue;
+        if (anybody) metrics_.converged(SteadyClock::now() - *applied_);
+        applied_.reset();
+    }
+}
+
 Task<void> Supervisor::accept() {
     while (!stopped_) {
         auto stream = co_await listener_->accept();
@@ -332,6 +353,7 @@ Task<void> Supervisor::serve_packets(std::string host, std::shared_ptr<openflow:
         const auto view = world->hosts.find(host);
         if (view == world->hosts.end()) continue;
         const auto what = pipeline::punt_of(packet->userdata);
+        metrics_.punted(what);
         if (what == pipeline::Punt::arrived) {
             intent_.note_spoke(host, packet->in_port);
             continue;
@@ -389,6 +411,7 @@ void Supervisor::note_state(const std::string& name) {
     if (found == hosts_.end()) return;
     const auto status = found->second.status();
     if (status.state == HostState::synced) synced_.raise();
+    spread_.raise();
     asio::co_spawn(io_, note_health(name, found->second.forwarding().state), asio::detached);
     if (status == found->second.last_said) return;
     // A change on its way is no news, and neither is its end.

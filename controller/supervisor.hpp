@@ -13,6 +13,7 @@
 #include "controller/host_agent.hpp"
 #include "controller/intent.hpp"
 #include "controller/lease_book.hpp"
+#include "controller/metrics.hpp"
 #include "controller/neighbours.hpp"
 #include "controller/next_hops.hpp"
 #include "controller/packet_service.hpp"
@@ -68,6 +69,7 @@ class Supervisor {
     const std::map<std::string, HostAgent>& hosts() const { return hosts_; }
     const NextHops& next_hops() const { return next_hops_; }
     const AddressServices& services() const { return services_; }
+    const Metrics& metrics() const { return metrics_; }
     const EventLog& events() const { return events_; }
     EventLog& events() { return events_; }
     Endpoint openflow_endpoint() const { return listener_->endpoint(); }
@@ -77,6 +79,8 @@ class Supervisor {
     Foresight foresee(const Candidate& candidate) const;
 
   private:
+    /// Measures how long revisions take to reach the hosts.
+    Task<void> watch_spread();
     Task<void> accept();
     Task<void> greet(std::unique_ptr<Stream> stream);
     /// Takes back what nobody confirms.
@@ -130,6 +134,7 @@ class Supervisor {
     AddressServices services_;
     RouterAdvertiser advertiser_;
     PortMeters meters_;
+    Metrics metrics_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::unique_ptr<Listener> listener_;
     std::map<std::string, HostAgent> hosts_;
@@ -141,6 +146,8 @@ class Supervisor {
     std::map<std::string, std::string> refused_;        ///< peer's address → why, as it was said last
     SteadyClock::time_point confirm_by_{};              ///< of the revision on trial
     Signal trial_;                                      ///< it began, goes on or ended
+    std::optional<SteadyClock::time_point> applied_;    ///< of the revision that is on its way to the hosts
+    Signal spread_;                                     ///< a revision came into force, or a host's state changed
     Signal save_;
     Signal synced_; ///< a host became synced
     Signal ending_; ///< stop() was called

@@ -42,6 +42,7 @@ Error none_awaits(const State& state) {
 } // namespace
 
 Result<> Supervisor::put_in_force(const Candidate& candidate, State state, Unsaved unsaved) {
+    const auto began = SteadyClock::now();
     failpoint("supervisor.considered");
     if (intent_.state().current != 0) store_.remember(intent_.state().current, intent_.state().recollection());
     const auto saved = store_.save(state);
@@ -54,6 +55,9 @@ Result<> Supervisor::put_in_force(const Candidate& candidate, State state, Unsav
         save_.raise();
     }
     trial_.raise();
+    metrics_.applied(SteadyClock::now() - began);
+    applied_ = began; // of one that another overtakes nothing is told
+    spread_.raise();
     return saved;
 }
 

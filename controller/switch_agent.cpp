@@ -35,6 +35,14 @@ SwitchAgent::ToSend::Counts counts(const Delta& delta) {
     return {delta.add.size(), delta.change.size(), delta.remove.size()};
 }
 
+void add(openflow::SessionCounters& sum, const openflow::SessionCounters& more) {
+    using Counters = openflow::SessionCounters;
+    for (const auto counter : {&Counters::flow_mods, &Counters::group_mods, &Counters::meter_mods,
+                               &Counters::packet_ins, &Counters::packet_ins_dropped, &Counters::packet_outs,
+                               &Counters::refused, &Counters::bytes_sent, &Counters::bytes_received})
+        sum.*counter += more.*counter;
+}
+
 fabric::HostPtr view_of(const fabric::WorldPtr& world, const std::string& host) {
     if (!world) return nullptr;
     const auto found = world->hosts.find(host);
@@ -85,8 +93,12 @@ void SwitchAgent::set_ready(bool ready) {
 
 void SwitchAgent::adopt(std::shared_ptr<openflow::Session> session) {
     if (stopped_) return session->close();
-    if (session_) session_->close();
+    if (session_) {
+        session_->close();
+        add(past_, session_->counters());
+    }
     session_ = std::move(session);
+    ++sessions_;
     have_.reset();
     refused_.reset();
     behind_since_ = SteadyClock::now();
@@ -122,6 +134,12 @@ std::optional<SwitchAgent::ToSend> SwitchAgent::to_send(const fabric::WorldPtr& 
 
 openflow::SessionCounters SwitchAgent::counters() const {
     return session_ ? session_->counters() : openflow::SessionCounters{};
+}
+
+openflow::SessionCounters SwitchAgent::total() const {
+    auto sum = past_;
+    add(sum, counters());
+    return sum;
 }
 
 void SwitchAgent::enter(Phase phase, std::string reason) {
@@ -190,6 +208,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
     }
     if (session != session_) co_return;
     const auto why = co_await session->closed();
+    add(past_, session->counters());
     session_.reset();
     have_.reset();
     behind_since_ = SteadyClock::now();

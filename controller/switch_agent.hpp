@@ -65,6 +65,9 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     /// Milliseconds that the switch has been behind the published world; 0 when it is not.
     std::int64_t lag_ms() const;
     openflow::SessionCounters counters() const;
+    /// The same of all sessions with this bridge, and how many began.
+    openflow::SessionCounters total() const;
+    std::uint64_t sessions() const { return sessions_; }
     /// Null while no session stands. Hold it across waits.
     std::shared_ptr<openflow::Session> session() const { return session_; }
 
@@ -91,6 +94,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     bool ready_ = false;
     bool stopped_ = false;
     std::shared_ptr<openflow::Session> session_;
+    std::uint64_t sessions_ = 0;
+    openflow::SessionCounters past_; ///< of sessions that ended
 
     Phase phase_ = Phase::absent;
     std::string reason_{sentence(Phase::absent)};

@@ -231,6 +231,26 @@ Result<Message> whole(const ofp_header* header, Result<T> body) {
     return Message{ntohl(header->xid), ofpmsg_is_stat_reply(header) && ofpmp_more(header), std::move(*body)};
 }
 
+Result<AggregateStats> aggregate_from(const ofp_header* header) {
+    ofputil_aggregate_stats stats;
+    if (const ofperr error = ofputil_decode_aggregate_stats_reply(&stats, header))
+        return std::unexpected(malformed(error));
+    return AggregateStats{known(stats.packet_count), known(stats.byte_count), stats.flow_count};
+}
+
+void request_stats(Bytes& out, Version version, std::uint32_t xid, const FlowFilter& filter, bool aggregate) {
+    ofputil_flow_stats_request request{};
+    request.aggregate = aggregate;
+    match_init_catchall(&request.match);
+    request.cookie = htobe64(filter.cookie);
+    request.cookie_mask = htobe64(filter.cookie_mask);
+    request.out_port = OFPP_ANY;
+    request.out_group = OFPG_ANY;
+    request.table_id = filter.table.value_or(OFPTT_ALL);
+    const OwnedBuffer message(ofputil_encode_flow_stats_request(&request, ovs::protocol(version)));
+    append(out, version, xid, message.get());
+}
+
 Result<Message> decode_aligned(const ofp_header* header) {
     ofptype type{};
     if (const ofperr error = ofptype_decode(&type, header)) return std::unexpected(malformed(error));
@@ -263,6 +283,8 @@ Result<Message> decode_aligned(const ofp_header* header) {
     }
     case OFPTYPE_FLOW_STATS_REPLY:
         return whole(header, entries<FlowStats>(header, next_flow));
+    case OFPTYPE_AGGREGATE_STATS_REPLY:
+        return whole(header, aggregate_from(header));
     case OFPTYPE_GROUP_DESC_STATS_REPLY:
         return whole(header, entries<GroupEntry>(header, next_group));
     case OFPTYPE_GROUP_STATS_REPLY:
@@ -390,15 +412,11 @@ void encode_flow_monitor_request(Bytes& out, Version version, std::uint32_t xid,
 }
 
 void encode_flow_stats_request(Bytes& out, Version version, std::uint32_t xid, const FlowFilter& filter) {
-    ofputil_flow_stats_request request{};
-    match_init_catchall(&request.match);
-    request.cookie = htobe64(filter.cookie);
-    request.cookie_mask = htobe64(filter.cookie_mask);
-    request.out_port = OFPP_ANY;
-    request.out_group = OFPG_ANY;
-    request.table_id = filter.table.value_or(OFPTT_ALL);
-    const OwnedBuffer message(ofputil_encode_flow_stats_request(&request, ovs::protocol(version)));
-    append(out, version, xid, message.get());
+    request_stats(out, version, xid, filter, false);
+}
+
+void encode_aggregate_request(Bytes& out, Version version, std::uint32_t xid, const FlowFilter& filter) {
+    request_stats(out, version, xid, filter, true);
 }
 
 void encode_request(Bytes& out, Version version, std::uint32_t xid, Table table) {

@@ -76,6 +76,13 @@ struct MeterStats {
     bool operator==(const MeterStats&) const = default;
 };
 
+/// The sums over flows that a filter names.
+struct AggregateStats {
+    std::uint64_t packets = 0, bytes = 0;
+    std::uint32_t flows = 0;
+    bool operator==(const AggregateStats&) const = default;
+};
+
 struct Port {
     std::uint32_t number = 0;
     std::string name; ///< as OpenFlow carries it: up to 15 bytes
@@ -144,7 +151,7 @@ struct Message {
     std::variant<Hello, EchoRequest, EchoReply, BarrierReply, SwitchError, Features, BundleReply,
                  std::vector<FlowStats>, std::vector<GroupEntry>, std::vector<GroupStats>, std::vector<MeterEntry>,
                  std::vector<MeterStats>, std::vector<Port>, PortStatus, PacketIn, std::vector<FlowUpdate>,
-                 ForeignRequest, OtherMessage>
+                 ForeignRequest, AggregateStats, OtherMessage>
         body;
 };
 
@@ -195,6 +202,8 @@ struct FlowFilter {
     std::uint64_t cookie_mask = 0;
 };
 void encode_flow_stats_request(Bytes& out, Version version, std::uint32_t xid, const FlowFilter& filter);
+/// Their sums instead: one short message, however many they are.
+void encode_aggregate_request(Bytes& out, Version version, std::uint32_t xid, const FlowFilter& filter);
 /// Multipart requests without parameters: all groups, meters, ports.
 enum class Table { group_desc, group_stats, meter_config, meter_stats, ports };
 void encode_request(Bytes& out, Version version, std::uint32_t xid, Table table);

@@ -289,6 +289,23 @@ Task<Result<Dump>> Session::dump(std::optional<FlowFilter> filter) {
     co_return dump;
 }
 
+Task<Result<std::vector<AggregateStats>>> Session::aggregate(std::vector<FlowFilter> filters) {
+    const auto connection = connection_;
+    std::vector<AggregateStats> all(filters.size());
+    if (filters.empty()) co_return all;
+    Exchange exchange(*connection, filters.size());
+    for (std::size_t i = 0; i < filters.size(); ++i)
+        encode_aggregate_request(connection->out(), connection->version, exchange.xid(i), filters[i]);
+    for (std::size_t i = 0; i < filters.size(); ++i) {
+        auto message = co_await exchange.answer();
+        if (!message) co_return std::unexpected(message.error());
+        const auto* sums = std::get_if<AggregateStats>(&message->body);
+        if (!sums) co_return exchange.breach("the switch answered a request with something else");
+        all.at(message->xid - exchange.xid()) = *sums;
+    }
+    co_return all;
+}
+
 Task<Result<std::vector<GroupStats>>> Session::group_stats() {
     return ask<GroupStats>(connection_, Table::group_stats);
 }

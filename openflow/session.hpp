@@ -81,6 +81,9 @@ class Session {
 
     /// Flows with counters, groups, meters. With a filter: the flows it names, and no groups or meters.
     Task<Result<Dump>> dump(std::optional<FlowFilter> filter = {});
+    /// For each filter the sums over the flows it names, in one round trip. The switch walks its flows once a filter,
+    /// but for a filter by a whole cookie.
+    Task<Result<std::vector<AggregateStats>>> aggregate(std::vector<FlowFilter> filters);
     Task<Result<std::vector<GroupStats>>> group_stats();
     Task<Result<std::vector<MeterStats>>> meter_stats();
 

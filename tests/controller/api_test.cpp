@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <set>
+#include <sstream>
 
 namespace weft::controller {
 namespace {
@@ -86,18 +88,24 @@ class ApiTest : public testing::Test {
         return ask("POST", "/v1/plan", json::serialize(body), 200);
     }
 
-  private:
-    json::value ask(const std::string& method, const std::string& path, const std::string& body, unsigned status) {
+    HttpResponse answer(const std::string& method, const std::string& path, const std::string& body,
+                        const std::map<std::string, std::string>& query = {}) {
         std::optional<HttpResponse> response;
-        asio::co_spawn(io_, api_.handle({.method = method, .path = path, .query = {}, .body = body}),
-                       [&](const std::exception_ptr& thrown, HttpResponse answer) {
+        asio::co_spawn(io_, api_.handle({.method = method, .path = path, .query = query, .body = body}),
+                       [&](const std::exception_ptr& thrown, HttpResponse got) {
                            EXPECT_FALSE(thrown);
-                           response = std::move(answer);
+                           response = std::move(got);
                        });
         while (!response)
             io_.run_one();
-        EXPECT_EQ(response->status, status) << response->body;
-        return json::parse(response->body);
+        return *response;
+    }
+
+  private:
+    json::value ask(const std::string& method, const std::string& path, const std::string& body, unsigned status) {
+        const auto response = answer(method, path, body);
+        EXPECT_EQ(response.status, status) << response.body;
+        return json::parse(response.body);
     }
 
     test::TemporaryDirectory directory_;
@@ -161,6 +169,59 @@ TEST_F(ApiTest, PlansNoNumbersForHostsThatItDoesNotReach) {
          "more": false, "leaves": false},
         {"name": "kvm2", "flows": null, "groups": null, "meters": null, "rows": null, "forgetting": null,
          "more": false, "leaves": false}], "reachability": [], "reachability_left_out": 0})"));
+}
+
+TEST_F(ApiTest, GivesTheTextOfTheTopologyInForce) {
+    const auto topology = get("/v1/topology");
+    EXPECT_EQ(topology.at("revision"), 1);
+    EXPECT_EQ(topology.at("sources"),
+              json::value(json::array{json::object{{"name", "test.toml"}, {"text", kTopology}}}));
+}
+
+TEST_F(ApiTest, HasNoRowsOfHostsThatAreDown) {
+    EXPECT_EQ(answer("GET", "/v1/rows", "", {{"host", "kvm1"}}).status, 503U);
+    EXPECT_EQ(answer("GET", "/v1/rows", "", {{"host", "kvm9"}}).status, 404U);
+    EXPECT_EQ(answer("GET", "/v1/rows", "").status, 404U);
+}
+
+TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
+    const auto response = answer("GET", "/metrics", "");
+    EXPECT_EQ(response.status, 200U);
+    EXPECT_EQ(response.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    for (const auto* line :
+         {"weft_revision 1", "weft_converged 0", "weft_revisions_awaiting_confirm 0",
+          R"(weft_host_state{host="kvm1",state="down"} 1)", R"(weft_host_state{host="kvm1",state="synced"} 0)",
+          R"(weft_host_connections_total{host="kvm2",protocol="openflow"} 0)",
+          R"(weft_host_messages_sent_total{host="kvm2",kind="flow_mod"} 0)",
+          R"(weft_drift_repairs_total{host="kvm1"} 0)", R"(weft_events_total{kind="topology_applied"} 1)",
+          R"(weft_gateway_active{gateway="igw1",host="kvm2"} 1)",
+          R"(weft_gateway_active{gateway="igw1",host="kvm1"} 0)",
+          R"(weft_snat_exhausted_packets_total{gateway="igw1"} 0)",
+          R"(weft_translations{gateway="igw1",kind="floating_ip"} 1)",
+          R"(weft_translated_packets_total{gateway="igw1",kind="floating_ip",public="203.0.113.20",router=""} 0)",
+          R"(weft_leases{protocol="dhcp"} 0)", "weft_apply_duration_seconds_count 1",
+          "# TYPE weft_event_loop_delay_seconds histogram", "# TYPE process_cpu_seconds_total counter"})
+        EXPECT_NE(response.body.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << response.body;
+}
+
+/// https://prometheus.io/docs/practices/naming/ and the text format: each family once, in one piece.
+TEST_F(ApiTest, MetricsAreNamedAsPrometheusHasIt) {
+    std::set<std::string> families;
+    std::istringstream lines(answer("GET", "/metrics", "").body);
+    std::string name, type;
+    for (std::string line; std::getline(lines, line);) {
+        if (std::istringstream words(line); line.starts_with("# TYPE ")) {
+            std::string hash, keyword;
+            words >> hash >> keyword >> name >> type;
+            EXPECT_TRUE(families.insert(name).second) << name;
+            EXPECT_TRUE(name.starts_with("weft_") || name.starts_with("process_")) << name;
+            EXPECT_EQ(name.ends_with("_total"), type == "counter") << name;
+            if (type == "histogram") EXPECT_TRUE(name.ends_with("_seconds")) << name;
+        } else if (!line.starts_with('#')) {
+            EXPECT_TRUE(line.starts_with(name)) << line << " in " << name;
+        }
+    }
+    EXPECT_GT(families.size(), 25U);
 }
 
 } // namespace

@@ -55,6 +55,14 @@ class SwitchAgentTest : public testing::Test {
         agent->set_ready(true);
         agent->adopt(session);
     }
+    /// The same switch, with nothing in it.
+    void connect_anew() {
+        far.closed = false;
+        far.to_session.clear();
+        far.from_session.clear();
+        at = 0;
+        connect();
+    }
     fabric::WorldPtr another_world() {
         fixture.bind("a", "kvm1", next_ofport++);
         return fixture.world();
@@ -164,6 +172,27 @@ TEST_F(SwitchAgentTest, ForetellsHowManyMessagesAWorldTakes) {
               foretold->groups.add + foretold->groups.change + foretold->groups.remove);
     EXPECT_EQ(after.meter_mods - before.meter_mods,
               foretold->meters.add + foretold->meters.change + foretold->meters.remove);
+}
+
+TEST_F(SwitchAgentTest, WhatWasSentIsCountedOnOverReconnects) {
+    agent->publish({another_world(), 1, {}});
+    connect();
+    settle();
+    ASSERT_EQ(agent->phase(), Phase::synced) << agent->reason();
+    const auto before = agent->total();
+    EXPECT_GT(before.flow_mods, 0U);
+    EXPECT_EQ(before.flow_mods, agent->counters().flow_mods);
+    agent->session()->close();
+    settle();
+    EXPECT_EQ(agent->phase(), Phase::absent);
+    EXPECT_EQ(agent->counters().flow_mods, 0U);
+    EXPECT_EQ(agent->total().flow_mods, before.flow_mods);
+    EXPECT_EQ(agent->sessions(), 1U);
+    connect_anew();
+    settle();
+    EXPECT_EQ(agent->phase(), Phase::synced) << agent->reason();
+    EXPECT_EQ(agent->total().flow_mods, before.flow_mods + agent->counters().flow_mods);
+    EXPECT_EQ(agent->sessions(), 2U);
 }
 
 } // namespace

@@ -336,6 +336,38 @@ TEST_F(Switch, AFilterDumpsATableOrACookie) {
     EXPECT_EQ(run(io, session->dump(FlowFilter{.cookie = 0x10, .cookie_mask = 0xf0}))->flows.size(), 2U);
 }
 
+TEST_F(Switch, SumsAreOfTheFlowsThatEachFilterNames) {
+    for (const auto* protocol : {"[OpenFlow14]", "[OpenFlow15]"}) {
+        connect({}, protocol);
+        Change change;
+        change.flows.add = {flow("table=0,cookie=0x11,in_port=1 actions=drop"),
+                            flow("table=0,cookie=0x12,in_port=2 actions=drop"),
+                            flow("table=2,cookie=0x21,priority=1 actions=drop")};
+        ASSERT_TRUE(apply(change));
+        const std::string frame = "'in_port(1),eth(src=50:54:00:00:00:01,dst=50:54:00:00:00:02),eth_type(0x1234)'";
+        ovs->appctl("netdev-dummy/receive " + bridge + "p1 " + frame);
+        const std::vector<FlowFilter> filters{{.cookie = 0x10, .cookie_mask = 0xf0},
+                                              {.cookie = 0x12, .cookie_mask = ~0ULL},
+                                              {.cookie = 0x50, .cookie_mask = 0xf0},
+                                              {.table = 2}};
+        std::vector<AggregateStats> sums;
+        for (int tries = 0; tries < 100 && (sums.empty() || sums[0].packets == 0); ++tries) {
+            run_for(io, Milliseconds(20));
+            sums = run(io, session->aggregate(filters)).value();
+        }
+        ASSERT_EQ(sums.size(), filters.size());
+        EXPECT_EQ(sums[0].packets, 1U);
+        EXPECT_GE(sums[0].bytes, 14U);
+        EXPECT_EQ(sums[0].flows, 2U);
+        EXPECT_EQ(sums[1], (AggregateStats{.flows = 1}));
+        EXPECT_EQ(sums[2], AggregateStats{});
+        EXPECT_EQ(sums[3], (AggregateStats{.flows = 1}));
+        EXPECT_TRUE(run(io, session->aggregate({}))->empty());
+        TearDown();
+    }
+    bridge.clear();
+}
+
 TEST_F(Switch, SomebodyElsesChangesAreToldAndOwnOnesAreNot) {
     connect();
     ASSERT_TRUE(run(io, session->watch()));
