@@ -3,6 +3,7 @@
 #include "tests/controller/temporary_directory.hpp"
 
 #include <boost/json.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace weft::controller {
@@ -86,18 +87,22 @@ class ApiTest : public testing::Test {
         return ask("POST", "/v1/plan", json::serialize(body), 200);
     }
 
-  private:
-    json::value ask(const std::string& method, const std::string& path, const std::string& body, unsigned status) {
+    HttpResponse answer(HttpRequest request) {
         std::optional<HttpResponse> response;
-        asio::co_spawn(io_, api_.handle({.method = method, .path = path, .query = {}, .body = body}),
-                       [&](const std::exception_ptr& thrown, HttpResponse answer) {
-                           EXPECT_FALSE(thrown);
-                           response = std::move(answer);
-                       });
+        asio::co_spawn(io_, api_.handle(std::move(request)), [&](const std::exception_ptr& thrown, HttpResponse given) {
+            EXPECT_FALSE(thrown);
+            response = std::move(given);
+        });
         while (!response)
             io_.run_one();
-        EXPECT_EQ(response->status, status) << response->body;
-        return json::parse(response->body);
+        return std::move(*response);
+    }
+
+  private:
+    json::value ask(const std::string& method, const std::string& path, const std::string& body, unsigned status) {
+        const auto response = answer({.method = method, .path = path, .query = {}, .body = body});
+        EXPECT_EQ(response.status, status) << response.body;
+        return json::parse(response.body);
     }
 
     test::TemporaryDirectory directory_;
@@ -146,6 +151,13 @@ TEST_F(ApiTest, ShowsWhatRoutesAndTranslates) {
     for (const auto* nothing : {"router/igw1", "gateway/main", "floating_ip/203.0.113.2", "floating_ip/x",
                                 "port_forward/203.0.113.2:tcp:8000", "security_group/web"})
         get(std::string("/v1/show/") + nothing, 404);
+}
+
+TEST_F(ApiTest, ServesThePage) {
+    EXPECT_THAT(answer({.method = "GET", .path = "/"}).content_type, testing::StartsWith("text/html"));
+    EXPECT_EQ(answer({.method = "GET", .path = "/web/weft.js"}).status, 200U);
+    EXPECT_EQ(answer({.method = "GET", .path = "/web/nothing.js"}).status, 404U);
+    EXPECT_EQ(answer({.method = "POST", .path = "/"}).status, 405U);
 }
 
 TEST_F(ApiTest, PlansNothingForTheTopologyInForce) {
