@@ -83,6 +83,8 @@ function table(kind, key, rows) {
           : column === "state" && key === "ports"
             ? h("span", { class: "state", "data-state": portState(row) }, portState(row))
             : inline(column, row[column] ?? null);
+  // What is not well comes first: it must not be among those left out.
+  const sorted = key === "ports" ? [...rows].sort((a, b) => (portState(a) === "up") - (portState(b) === "up")) : rows;
   return [
     h("h3", {}, `${title(key)} `, h("small", {}, count(rows.length))),
     h(
@@ -100,7 +102,7 @@ function table(kind, key, rows) {
       h(
         "tbody",
         {},
-        rows.slice(0, MOST).map((row) =>
+        sorted.slice(0, MOST).map((row) =>
           h(
             "tr",
             {},
@@ -124,7 +126,7 @@ function facts(kind, object) {
     else if (!(Array.isArray(value) && value.length === 0))
       plain.push(h("div", {}, h("dt", {}, title(key)), h("dd", {}, inline(key, value))));
   }
-  return [h("dl", { class: "facts" }, plain), tables];
+  return { plain: h("dl", { class: "facts" }, plain), tables };
 }
 
 /// The hosts where the object's flows are, the one to look at first.
@@ -148,6 +150,7 @@ class Shown {
     this.traffic = h("p", { class: "traffic" });
     this.body = h("div", {}, h("p", { class: "none" }, "Reading …"));
     this.below = h("div");
+    this.tables = h("div");
     this.element = h(
       "section",
       {},
@@ -162,6 +165,7 @@ class Shown {
       this.traffic,
       this.body,
       this.below,
+      this.tables,
     );
     this.aborted = new AbortController();
     this.poll = new Poll(3, () => this.read());
@@ -191,7 +195,9 @@ class Shown {
       delete known.rx_packets;
       delete known.tx_packets;
     }
-    refill(this.body, JSON.stringify(known), () => facts(this.kind, known));
+    const made = facts(this.kind, known);
+    refill(this.body, JSON.stringify(known), () => made.plain);
+    refill(this.tables, JSON.stringify(known), () => made.tables);
     const hosts = hostsOf(this.kind, this.name, object);
     if (
       refill(this.below, JSON.stringify(hosts), () => {

@@ -4,7 +4,7 @@ import { model, portState } from "./model.js";
 import { count, rate } from "./format.js";
 
 function sparkline(values) {
-  const [wide, high] = [96, 26];
+  const [wide, high] = [96, 20];
   const most = Math.max(1, ...values);
   const points = values.map(
     (value, index) =>
