@@ -7,7 +7,7 @@ import { model, portRate, portState } from "./model.js";
 import { plural, rate, ref } from "./format.js";
 import { Rates } from "./rates.js";
 
-const rates = new Rates(1); // from one reading of a host to the next
+const rates = new Map(); // host → from one reading of it to the next
 
 function busiest() {
   const busy = model.ports
@@ -70,10 +70,14 @@ export class Fabric {
     const hosts = model.status?.hosts.filter((host) => host.state !== "down") ?? [];
     if (hosts.length === 0) return;
     const host = hosts[this.next++ % hosts.length].name;
+    if (!rates.has(host)) rates.set(host, new Rates(1));
     try {
       model.drops.set(
         host,
-        rated(await get(`/v1/flows?drops=1&host=${encodeURIComponent(host)}`, 20, this.aborted.signal), rates),
+        rated(
+          await get(`/v1/flows?drops=1&host=${encodeURIComponent(host)}`, 20, this.aborted.signal),
+          rates.get(host),
+        ),
       );
       this.update();
     } catch {

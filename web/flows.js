@@ -51,6 +51,7 @@ export function rated(flows, rates) {
     rates.add(key, flow.packets ?? 0, time);
     flow.rate = rates.of(key);
   }
+  rates.keepOnly(time);
   return flows;
 }
 

@@ -45,12 +45,13 @@ export function draw(selection, sought) {
   const canvas = at("canvas");
   const room = small() ? canvas.clientWidth : 0;
   document.body.dataset.picture = small() ? "lanes" : "tiles";
+  const now = shape(room);
   const began = performance.now();
-  const anew = refill(canvas, shape(room), () => {
+  const anew = refill(canvas, now, () => {
     drawn = small() ? lanes(room) : tiles();
     return drawn.element;
   });
-  refill(at("strip"), small() ? "" : shape(room), () => (small() ? [] : strip()));
+  refill(at("strip"), small() ? "" : now, () => (small() ? [] : strip()));
   refill(at("legend"), "legend", legend);
   drawn.update();
   if (anew) {

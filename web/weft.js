@@ -48,7 +48,8 @@ async function asked(ask) {
   try {
     await ask();
     model.silentSince = null;
-  } catch {
+  } catch (error) {
+    console.warn(error);
     model.silentSince ??= new Date();
   }
   redraw();

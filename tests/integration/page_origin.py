@@ -17,11 +17,20 @@ TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=u
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads, allow_reuse_address, request_queue_size = True, True, 64
 
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
     def handle_error(self, *_):
         """A browser hangs up when it has seen enough."""
 
+    def close(self):
+        self.shutdown()
+        self.server_close()
 
-class Origin:
+
+class Origin(Server):
     """Serves web/, and for the API what `answer(path, query)` gives: a value for JSON, or None for 404."""
 
     def __init__(self, answer):
@@ -50,16 +59,10 @@ class Origin:
             def log_message(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
-class Relay:
+class Relay(Server):
     """A TCP port whose bytes go to a unix socket and back: a browser knows no unix sockets."""
 
     def __init__(self, path):
@@ -83,13 +86,7 @@ class Relay:
             except OSError:
                 pass
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class BigFabric:
