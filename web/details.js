@@ -241,7 +241,7 @@ class Shown {
       "text",
       rates.length === 0
         ? ""
-        : `${this.kind === "port" ? "Sends" : "Its ports send"} ${rate(sum("sent"))} and receive ${rate(sum("received"))} (packets).`,
+        : `${this.kind === "port" ? "Sends" : "Its ports send"} ${rate(sum("sent"))} and ${this.kind === "port" ? "receives" : "receive"} ${rate(sum("received"))} (packets).`,
     );
   }
 }
