@@ -1,5 +1,6 @@
 #include "controller/api.hpp"
 
+#include "controller/page.hpp"
 #include "topology/form.hpp"
 
 #include <algorithm>
@@ -192,6 +193,7 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     if (path == "/v1/events") co_return co_await events(supervisor_, request);
     constexpr std::string_view kShow = "/v1/show/";
     if (path.starts_with(kShow)) co_return co_await show(supervisor_, std::string_view(path).substr(kShow.size()));
+    if (auto file = page(request)) co_return std::move(*file);
     co_return http_error(404, fmt::format("no such path: {}", path));
 }
 

@@ -108,7 +108,10 @@ Task<bool> respond(Connection& connection, HttpResponse response, Answering how,
         message.set(http::field::cache_control, "no-store");
         if (response.status == 405) message.set(http::field::allow, how.read_only ? "GET, HEAD" : "GET, HEAD, POST");
         message.keep_alive(how.keep_alive);
-        message.content_length(response.body.size());
+        // RFC 9110 section 15.4.5: what a 304 leaves out has a length, but not this one's.
+        if (response.status != 304) message.content_length(response.body.size());
+        for (const auto& [name, value] : response.fields)
+            message.set(name, value);
     };
     const auto status = static_cast<http::status>(response.status);
     if (how.head) {
@@ -203,6 +206,7 @@ struct HttpServer::Listening {
         HttpRequest request;
         request.method = how.head ? "GET" : std::string(parser.get().method_string());
         request.read_only_listener = read_only;
+        request.if_none_match = parser.get()[http::field::if_none_match];
         how.keep_alive = parser.get().keep_alive();
         if (!parse_target(parser.get().target(), request)) {
             co_return co_await respond(connection, http_error(400, "the request's target is malformed"), how,

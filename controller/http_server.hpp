@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weft::controller {
@@ -21,13 +22,15 @@ struct HttpRequest {
     std::string path;   ///< percent-decoded, without the query: "/v1/show/port/web1"
     std::map<std::string, std::string> query; ///< decoded; of a repeated key the last value
     std::string body;
+    std::string if_none_match = {};  ///< the header of that name
     bool read_only_listener = false; ///< came by an `http:` listener
 };
 
 struct HttpResponse {
     unsigned status = 200;
     std::string content_type = "application/json";
-    std::string body;
+    std::string body = {};
+    std::vector<std::pair<std::string, std::string>> fields = {}; ///< more headers; they win over the server's own
 };
 
 /// May take as long as it likes. An exception that leaves it becomes a 500.

@@ -3,6 +3,7 @@
 #include "tests/controller/temporary_directory.hpp"
 
 #include <boost/json.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
 #include <sstream>
@@ -88,22 +89,20 @@ class ApiTest : public testing::Test {
         return ask("POST", "/v1/plan", json::serialize(body), 200);
     }
 
-    HttpResponse answer(const std::string& method, const std::string& path, const std::string& body,
-                        const std::map<std::string, std::string>& query = {}) {
+    HttpResponse answer(HttpRequest request) {
         std::optional<HttpResponse> response;
-        asio::co_spawn(io_, api_.handle({.method = method, .path = path, .query = query, .body = body}),
-                       [&](const std::exception_ptr& thrown, HttpResponse got) {
-                           EXPECT_FALSE(thrown);
-                           response = std::move(got);
-                       });
+        asio::co_spawn(io_, api_.handle(std::move(request)), [&](const std::exception_ptr& thrown, HttpResponse given) {
+            EXPECT_FALSE(thrown);
+            response = std::move(given);
+        });
         while (!response)
             io_.run_one();
-        return *response;
+        return std::move(*response);
     }
 
   private:
     json::value ask(const std::string& method, const std::string& path, const std::string& body, unsigned status) {
-        const auto response = answer(method, path, body);
+        const auto response = answer({.method = method, .path = path, .query = {}, .body = body});
         EXPECT_EQ(response.status, status) << response.body;
         return json::parse(response.body);
     }
@@ -156,6 +155,13 @@ TEST_F(ApiTest, ShowsWhatRoutesAndTranslates) {
         get(std::string("/v1/show/") + nothing, 404);
 }
 
+TEST_F(ApiTest, ServesThePage) {
+    EXPECT_THAT(answer({.method = "GET", .path = "/"}).content_type, testing::StartsWith("text/html"));
+    EXPECT_EQ(answer({.method = "GET", .path = "/web/weft.js"}).status, 200U);
+    EXPECT_EQ(answer({.method = "GET", .path = "/web/nothing.js"}).status, 404U);
+    EXPECT_EQ(answer({.method = "POST", .path = "/"}).status, 405U);
+}
+
 TEST_F(ApiTest, PlansNothingForTheTopologyInForce) {
     EXPECT_EQ(plan(std::string("# a comment\n") + kTopology),
               json::parse(R"({"objects": [], "hosts": [], "reachability": [], "reachability_left_out": 0})"));
@@ -179,13 +185,13 @@ TEST_F(ApiTest, GivesTheTextOfTheTopologyInForce) {
 }
 
 TEST_F(ApiTest, HasNoRowsOfHostsThatAreDown) {
-    EXPECT_EQ(answer("GET", "/v1/rows", "", {{"host", "kvm1"}}).status, 503U);
-    EXPECT_EQ(answer("GET", "/v1/rows", "", {{"host", "kvm9"}}).status, 404U);
-    EXPECT_EQ(answer("GET", "/v1/rows", "").status, 404U);
+    EXPECT_EQ(answer({.method = "GET", .path = "/v1/rows", .query = {{"host", "kvm1"}}}).status, 503U);
+    EXPECT_EQ(answer({.method = "GET", .path = "/v1/rows", .query = {{"host", "kvm9"}}}).status, 404U);
+    EXPECT_EQ(answer({.method = "GET", .path = "/v1/rows"}).status, 404U);
 }
 
 TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
-    const auto response = answer("GET", "/metrics", "");
+    const auto response = answer({.method = "GET", .path = "/metrics"});
     EXPECT_EQ(response.status, 200U);
     EXPECT_EQ(response.content_type, "text/plain; version=0.0.4; charset=utf-8");
     for (const auto* line :
@@ -207,7 +213,7 @@ TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
 /// https://prometheus.io/docs/practices/naming/ and the text format: each family once, in one piece.
 TEST_F(ApiTest, MetricsAreNamedAsPrometheusHasIt) {
     std::set<std::string> families;
-    std::istringstream lines(answer("GET", "/metrics", "").body);
+    std::istringstream lines(answer({.method = "GET", .path = "/metrics"}).body);
     std::string name, type;
     for (std::string line; std::getline(lines, line);) {
         if (std::istringstream words(line); line.starts_with("# TYPE ")) {

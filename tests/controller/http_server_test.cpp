@@ -144,6 +144,31 @@ TEST_F(HttpServerTest, ServesReadsOnlyOverTcp) {
     }
 }
 
+TEST_F(HttpServerTest, SendsTheHandlersHeadersAndA304WithoutABody) {
+    start({}, [](HttpRequest request) -> Task<HttpResponse> {
+        HttpResponse response{.content_type = "text/css", .body = "a{}"};
+        response.fields = {{"Cache-Control", "no-cache"}, {"ETag", "\"1\""}};
+        if (request.if_none_match == "\"1\"") {
+            response.status = 304;
+            response.body.clear();
+        }
+        co_return response;
+    });
+    const auto whole = ask(remote_, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(whole, HasSubstr("Cache-Control: no-cache\r\n"));
+    EXPECT_THAT(whole, Not(HasSubstr("no-store")));
+    EXPECT_TRUE(whole.ends_with("\r\n\r\na{}"));
+    const auto head = ask(remote_, "HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(head, HasSubstr("Content-Length: 3\r\n"));
+    EXPECT_THAT(head, HasSubstr("ETag: \"1\"\r\n"));
+    EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+    RawClient client(remote_);
+    client.send("GET / HTTP/1.1\r\nIf-None-Match: \"1\"\r\n\r\nGET /x HTTP/1.1\r\nConnection: close\r\n\r\n");
+    const auto both = client.read_to_end();
+    EXPECT_THAT(both, StartsWith("HTTP/1.1 304 Not Modified\r\n"));
+    EXPECT_THAT(both, HasSubstr("\r\n\r\nHTTP/1.1 200 OK\r\n")); // the connection went on behind the empty answer
+}
+
 TEST_F(HttpServerTest, RefusesWhatIsMalformedOrTooLarge) {
     start({.header_bytes = 1000, .body_bytes = 1000});
     EXPECT_THAT(ask(local_, "rubbish\r\n\r\n"), StartsWith("HTTP/1.1 400 "));

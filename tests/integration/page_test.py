@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""The status page in a browser: of weftd with the demo in the lab, and of a made-up fabric of 100 hosts."""
+import json
+import sys
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import browser
+from fabric import SCALE, FabricTest, main
+from page_origin import BigFabric, Origin, Relay
+
+PORTS = "document.querySelectorAll('#canvas [data-kind=port]').length"
+EVENTS = "document.getElementById('event-list').textContent"
+TROUBLES = "document.getElementById('troubles').textContent"
+WIDE = "document.documentElement.scrollWidth"
+
+
+class PageTest(unittest.TestCase):
+    """Every test ends with a look at what the page complained of, and whom it asked."""
+
+    def look(self, url, **options):
+        self.url = url
+        self.browser = browser.Browser(**options)
+        self.addCleanup(self.leave)
+        self.browser.open(url)
+        self.browser.until(PORTS, 20, "the picture")
+        return self.browser
+
+    def leave(self):
+        problems, requests = self.browser.problems, self.browser.requests
+        self.browser.close()
+        self.assertEqual(problems, [])
+        self.assertEqual([url for url in requests if not url.startswith(self.url)], [])
+
+
+class LabPage(FabricTest, PageTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.relay = Relay(cls.lab.run_directory / "api.sock")
+        cls.addClassCleanup(cls.relay.close)
+
+    def look(self, **options):
+        return super().look(self.relay.url, **options)
+
+    def test_weftd_serves_it(self):
+        with urllib.request.urlopen(self.relay.url) as answer:
+            self.assertEqual(answer.headers["Content-Type"], "text/html; charset=utf-8")
+            self.assertIn("default-src 'self'", answer.headers["Content-Security-Policy"])
+            again = urllib.request.Request(self.relay.url, headers={"If-None-Match": answer.headers["ETag"]})
+        with self.assertRaises(urllib.error.HTTPError) as unchanged:
+            urllib.request.urlopen(again)
+        self.assertEqual(unchanged.exception.code, 304)
+
+    def test_shows_all_that_the_api_names(self):
+        page = self.look()
+        for kind, names in (("host", self.lab.hosts()), ("port", self.lab.ports()),
+                            ("network", [row["name"] for row in self.lab.json("networks")]), ("router", ["main"]), ("gateway", ["igw"])):
+            shown = page.eval(f"[...document.querySelectorAll('[data-kind={kind}]')].map((e) => e.dataset.name)")
+            self.assertEqual(set(shown), set(names), kind)
+        self.assertIn("203.0.113.20", page.eval("document.getElementById('canvas').textContent"))
+        page.until(f"{TROUBLES}.includes('All is well')")
+        self.assertEqual(page.eval("document.querySelectorAll('#canvas .host[data-state=synced]').length"), 3)
+        self.assertLessEqual(page.eval(WIDE), 1280)
+
+    def test_a_host_that_dies_turns_red_and_the_event_comes_by_itself(self):
+        page = self.look()
+        self.addCleanup(self.lab.wait)
+        self.addCleanup(self.lab.fault, "kvm2", "heal")
+        self.lab.fault("kvm2", "kill-vswitchd")
+        page.until("document.querySelector('#canvas .host[data-name=kvm2]').dataset.state === 'down'", 5)
+        page.until(f"/kvm2 is down since .*: the bridge is not connected/.test({TROUBLES})", 5)
+        page.until(f"{EVENTS}.includes('host_down') && document.querySelector('#event-list .new') !== null", 5)
+        page.until("document.querySelector('#canvas [data-name=app2]').dataset.state === 'unknown'", 5)
+        colour = page.eval("getComputedStyle(document.querySelector('#canvas .host[data-name=kvm2] .box')).stroke")
+        self.assertEqual(colour, page.eval("(() => { const e = document.createElement('i'); e.style.color = 'var(--bad)'; "
+                                           "document.body.append(e); return getComputedStyle(e).color; })()"))
+        self.lab.fault("kvm2", "heal")
+        page.until("document.querySelector('#canvas .host[data-name=kvm2]').dataset.state === 'synced'", 30)
+
+    def test_rates_and_flows_of_what_is_selected(self):
+        page = self.look()
+        with self.lab.running("app1", "ping", "-i0.02", "-q", "10.0.1.13"):
+            page.until("/[1-9]\\d*\\/s/.test(document.getElementById('sum-traffic').textContent)", 20)
+            page.eval("location.hash = '#port/app1'")
+            page.until("document.querySelector('#details h2').textContent.startsWith('app1')")
+            page.until("[...document.querySelectorAll('#details .flows tr[data-hot]')].some((row) => row.textContent.includes('app1'))", 15)
+            page.until("/Sends [1-9]\\d*\\/s/.test(document.querySelector('#details .traffic').textContent)", 15)
+        asked = [urllib.parse.urlsplit(url) for url in page.requests]
+        self.assertTrue(all("host=" in url.query for url in asked if url.path == "/v1/flows"), "only ever of one host")
+
+    def test_drops_by_owner(self):
+        page = self.look()
+        self.lab.exec("db1", "ip", "address", "add", "10.0.1.99/32", "dev", "eth0")
+        self.addCleanup(self.lab.exec, "db1", "ip", "address", "del", "10.0.1.99/32", "dev", "eth0")
+        with self.lab.running("db1", "ping", "-i0.2", "-q", "-I10.0.1.99", "10.0.1.22"):
+            page.until("[...document.querySelectorAll('#details tr')].some((row) => /spoofed.*db1/.test(row.textContent))", 20)
+            page.eval("location.hash = '#host/kvm1'")
+            page.until("[...document.querySelectorAll('#details tr[data-hot]')].some((row) => /spoofed.*db1.*[.1-9]\\/s/.test(row.textContent))", 15)
+
+    def test_a_silent_weftd_is_told_and_forgotten(self):
+        page = self.look()
+        self.addCleanup(self.lab.start_weftd_if_gone)
+        self.lab.fault("weftd", "kill")
+        page.until(f"{TROUBLES}.includes('weftd does not answer since')", 15)
+        self.assertEqual(page.eval("document.querySelectorAll('#canvas .host').length"), 3)
+        self.lab.start_weftd()
+        self.lab.wait()
+        page.until(f"{TROUBLES}.includes('All is well')", 30)
+        self.browser.problems = [text for text in self.browser.problems if "Failed to load resource" not in text]
+
+
+class BigPage(PageTest):
+    def setUp(self):
+        self.fabric = BigFabric()
+        self.origin = Origin(lambda path, query: self.fabric.answer(path, query))
+        self.addCleanup(self.origin.close)
+
+    def see(self, **options):
+        page = self.look(self.origin.url, **options)
+        page.until(f"{PORTS} === 2000", 20)
+        return page
+
+    def test_draws_quickly(self):
+        page = self.see()
+        spent = page.eval("Math.max(...performance.getEntriesByName('weft picture').map((entry) => entry.duration))")
+        self.assertLess(spent, 1000 * SCALE)
+
+    def test_fits_at_usual_widths(self):
+        page = self.see()
+        for width, height in ((1280, 800), (1920, 1080)):
+            page.resize(width, height)
+            page.rest(0.3)
+            self.assertLessEqual(page.eval(WIDE), width)
+            for within in ("#picture", "#details", "#events"):
+                self.assertTrue(page.eval(f"(() => {{ const e = document.querySelector('{within}'); return e.scrollWidth <= e.clientWidth + 1; }})()"), (within, width))
+            overlaps = page.eval("""(() => {
+                const boxes = [...document.querySelectorAll('.tile')].map((tile) => tile.getBoundingClientRect());
+                const spilled = [...document.querySelectorAll('.tile header, .tile svg')].filter((e) => e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 0.5);
+                let count = spilled.length;
+                boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+                    if (a.left < b.right - 0.5 && b.left < a.right - 0.5 && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5) ++count;
+                }));
+                return count;
+            })()""")
+            self.assertEqual(overlaps, 0, width)
+
+    def test_asks_little(self):
+        page = self.see()
+        page.rest(8)
+        flows = [path for path in self.fabric.asked if path.startswith("/v1/flows")]
+        self.assertLessEqual(len(flows), 6)
+        self.assertTrue(all("drops=1" in path and "host=" in path for path in flows), flows)
+
+    def test_a_trial_is_told(self):
+        self.fabric.confirm_by = self.fabric.utc(time.time() + 300)
+        page = self.see()
+        page.until(f"/revision 41 is on trial for [45] min more, until .*: then revision 40 comes back/.test({TROUBLES})")
+        self.assertIn("on trial", page.eval("document.getElementById('sum-revision').textContent"))
+
+    def test_finds_and_follows_by_keyboard(self):
+        page = self.see()
+        page.eval("document.getElementById('search').focus()")
+        page.type("kvm042")
+        page.until("!document.getElementById('found').hidden")
+        page.key("Enter")
+        page.until("location.hash === '#host/kvm042' && document.querySelector('#details h2').textContent.startsWith('kvm042')")
+        page.until("document.querySelectorAll('#details table a[href^=\"#port/\"]').length >= 20")
+        self.assertTrue(page.eval("document.querySelector('.tile[data-name=kvm001]').classList.contains('dim')"))
+        page.eval("document.querySelector('.tile[data-name=kvm042] header a').focus()")
+        page.key("ArrowRight")
+        self.assertNotEqual(page.eval("document.activeElement.getAttribute('href')"), "#host/kvm042")
+        self.assertEqual(page.eval("document.querySelectorAll('#canvas a[tabindex=\"0\"]').length"), 1)
+
+    def test_whatever_the_api_says_is_text(self):
+        evil = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+        self.fabric = BigFabric(hosts=2, per_host=3, networks=6)
+        fabric = self.fabric
+        for row in (fabric.ports[0], fabric.networks[0], fabric.status[0]):
+            row["name"] = row["name"] + evil
+        for port in fabric.ports:
+            port["network"], port["host"] = fabric.networks[0]["name"], fabric.status[0]["name"]
+        fabric.status[0].update(state="degraded", reason=evil)
+        fabric.event("host_degraded", fabric.status[0]["name"], f"port {evil}", evil)
+        page = self.look(self.origin.url)
+        for kind, name in (("host", fabric.status[0]["name"]), ("network", fabric.networks[0]["name"]), ("port", fabric.ports[0]["name"])):
+            page.eval(f"location.hash = '#{kind}/' + encodeURIComponent({json.dumps(name)})")
+            page.until(f"document.querySelector('#details h2').textContent.includes({json.dumps(evil)})")
+            page.until("document.querySelector('#details .facts') !== null")
+        page.rest(2)
+        self.assertEqual(page.eval("document.querySelectorAll('img[src=x], body script').length"), 0)
+        self.assertNotIn("broken", page.eval("document.title"))
+        self.assertIn(evil, page.eval(EVENTS))
+
+
+if __name__ == "__main__":
+    if browser.PROGRAM is None:
+        print("skipped: there is no chromium; scripts/setup installs it")
+        sys.exit(0)
+    main()

@@ -1,0 +1,90 @@
+// Which picture fits the fabric, when it is drawn anew, and what of it is lit.
+import { at, h, refill, s } from "./dom.js";
+import { arrows, oneStop } from "./keys.js";
+import { lanes } from "./lanes.js";
+import { mark, SAYS } from "./glyphs.js";
+import { model, networksOf, related } from "./model.js";
+import { strip, tiles } from "./tiles.js";
+
+let drawn = null;
+
+export const small = () =>
+  model.hosts.length <= 6 && model.networks.length <= 14 && model.ports.length <= 120 && model.routers.length <= 6;
+
+/// Changes when something must move.
+const shape = (room) =>
+  JSON.stringify([
+    room,
+    model.hosts.map((host) => [host.name, host.vtep]),
+    model.networks.map((n) => [n.name, n.kind, n.vni, n.vlan, n.subnet, small() ? 0 : n.ports]),
+    model.ports.map((port) => [port.name, port.host, networksOf(port)]),
+    model.routers.map((r) => [r.name, r.networks.map((n) => n.name), r.gateway]),
+    model.gateways.map((g) => [g.name, g.network, g.active, g.candidates, g.nexthop?.address, g.nexthop6?.address]),
+    model.nat.map((row) => [row.public, row.private, row.host]),
+  ]);
+
+function legend() {
+  const known = ["up", "down", "duplicate", "arriving", "unknown", "unbound"];
+  return h(
+    "ul",
+    { "aria-label": "Ports" },
+    known.map((state) =>
+      h(
+        "li",
+        {},
+        s("svg", { width: 14, height: 14, "aria-hidden": "true" }, mark(state, 7, 7)),
+        `${state}`,
+        h("span", { class: "why" }, state === "up" ? "" : `: ${SAYS[state].replace(/^down: /, "")}`),
+      ),
+    ),
+  );
+}
+
+export function draw(selection, sought) {
+  if (!model.status || !model.portsOn || !model.read) return; // once, when all is known
+  const canvas = at("canvas");
+  const room = small() ? canvas.clientWidth : 0;
+  document.body.dataset.picture = small() ? "lanes" : "tiles";
+  const now = shape(room);
+  const began = performance.now();
+  const anew = refill(canvas, now, () => {
+    drawn = small() ? lanes(room) : tiles();
+    return drawn.element;
+  });
+  refill(at("strip"), small() ? "" : now, () => (small() ? [] : strip()));
+  refill(at("legend"), "legend", legend);
+  drawn.update();
+  if (anew) {
+    oneStop(canvas);
+    oneStop(at("strip"));
+  }
+  light(selection, sought, anew);
+  if (anew) performance.measure("weft picture", { start: began });
+}
+
+/// Dims what does not belong to the selected object, or is not among what is sought.
+let lit = "";
+function light(selection, sought, anew) {
+  const key = JSON.stringify([
+    selection,
+    sought && [...sought.ports],
+    sought && [...sought.hosts],
+    sought && [...sought.networks],
+  ]);
+  if (key === lit && !anew) return;
+  lit = key;
+  const own = sought ?? related(selection);
+  for (const element of at("picture").querySelectorAll("[data-kind]")) {
+    const { kind, name } = element.dataset;
+    const set = own && { host: own.hosts, network: own.networks, port: own.ports }[kind];
+    element.classList.toggle("dim", Boolean(set) && !set.has(name));
+    const chosen = selection !== null && selection.kind === kind && selection.name === name;
+    element.classList.toggle("chosen", chosen);
+    const link = element.matches("a") ? element : element.querySelector("a");
+    if (chosen) link?.setAttribute("aria-current", "true");
+    else link?.removeAttribute("aria-current");
+  }
+}
+
+arrows(at("canvas"));
+arrows(at("strip"));

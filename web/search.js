@@ -1,0 +1,148 @@
+// The search box: names, addresses and MACs of everything. What matches is lit in the picture, the best is listed.
+import { at, h } from "./dom.js";
+import { model, networksOf } from "./model.js";
+import { ref } from "./format.js";
+
+const MOST = 12;
+const input = at("search"),
+  list = at("found");
+let chosen = -1;
+
+function everything() {
+  return [
+    ...model.hosts.map((host) => ({
+      kind: "host",
+      name: host.name,
+      more: [host.vtep, host.state],
+      words: [host.name, host.vtep],
+    })),
+    ...model.networks.map((network) => ({
+      kind: "network",
+      name: network.name,
+      more: [network.kind, network.subnet],
+      words: [network.name, network.subnet, network.subnet6],
+    })),
+    ...model.routers.map((router) => ({
+      kind: "router",
+      name: router.name,
+      more: [],
+      words: [router.name, router.mac],
+    })),
+    ...model.gateways.map((gateway) => ({
+      kind: "gateway",
+      name: gateway.name,
+      more: [gateway.address],
+      words: [gateway.name, gateway.address, gateway.address6, gateway.mac],
+    })),
+    ...model.nat
+      .filter((row) => row.kind !== "snat")
+      .map((row) => ({ kind: row.kind, name: row.public, more: ["→", row.private], words: [row.public, row.private] })),
+    ...model.ports.map((port) => ({
+      kind: "port",
+      name: port.name,
+      more: [port.ips[0], port.host],
+      port,
+      words: [port.name, port.mac, port.interface, ...port.ips, ...port.trunk.flatMap((entry) => entry.ips)],
+    })),
+  ];
+}
+
+/// Exact before beginning before within.
+function matches(text) {
+  const sought = text.trim().toLowerCase();
+  if (sought === "") return [];
+  const rank = (entry) =>
+    Math.min(
+      ...entry.words.filter(Boolean).map((word) => {
+        const found = word.toLowerCase();
+        return found === sought ? 0 : found.startsWith(sought) ? 1 : found.includes(sought) ? 2 : 9;
+      }),
+    );
+  return everything()
+    .map((entry) => ({ ...entry, rank: rank(entry) }))
+    .filter((entry) => entry.rank < 9)
+    .sort((a, b) => a.rank - b.rank);
+}
+
+/// {hosts, networks, ports} to light; null while nothing is sought.
+export function sought() {
+  const found = matches(input.value);
+  if (input.value.trim() === "") return null;
+  const lit = { hosts: new Set(), networks: new Set(), ports: new Set() };
+  for (const entry of found) {
+    if (entry.kind === "host") lit.hosts.add(entry.name);
+    if (entry.kind === "network") lit.networks.add(entry.name);
+    if (entry.port) {
+      lit.ports.add(entry.name);
+      lit.hosts.add(entry.port.host);
+      networksOf(entry.port).forEach((network) => lit.networks.add(network));
+    }
+  }
+  return lit;
+}
+
+function choose(index) {
+  const options = [...list.children];
+  chosen = options.length === 0 ? -1 : (index + options.length) % options.length;
+  options.forEach((option, at) => option.setAttribute("aria-selected", String(at === chosen)));
+  if (chosen >= 0) input.setAttribute("aria-activedescendant", options[chosen].id);
+  else input.removeAttribute("aria-activedescendant");
+}
+
+function close() {
+  list.hidden = true;
+  input.setAttribute("aria-expanded", "false");
+}
+
+export function startSearch(changed) {
+  const go = (option) => {
+    location.hash = option.dataset.ref;
+    input.value = "";
+    close();
+    changed();
+  };
+  input.addEventListener("input", () => {
+    const found = matches(input.value);
+    list.replaceChildren(
+      ...found
+        .slice(0, MOST)
+        .map((entry, index) =>
+          h(
+            "li",
+            { role: "option", id: `found-${index}`, "data-ref": ref(entry.kind, entry.name), "aria-selected": "false" },
+            h("small", {}, entry.kind.replace("_", " ")),
+            h("b", {}, entry.name),
+            h("span", {}, entry.more.filter(Boolean).join(" ")),
+          ),
+        ),
+    );
+    list.hidden = found.length === 0;
+    input.setAttribute("aria-expanded", String(found.length > 0));
+    choose(0);
+    changed();
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
+    } else if (event.key === "Enter" && list.children[chosen]) go(list.children[chosen]);
+    else if (event.key === "Escape") {
+      input.value = "";
+      close();
+      changed();
+    }
+  });
+  list.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    const option = event.target.closest("li");
+    if (option) go(option);
+  });
+  input.addEventListener("blur", close);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "/" && !event.target.closest("input, select, textarea")) {
+      event.preventDefault();
+      input.focus();
+    }
+    if (event.key === "Escape" && event.target !== input) location.hash = "#/";
+  });
+}
