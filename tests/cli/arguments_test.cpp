@@ -49,9 +49,10 @@ TEST(Help, HasExamplesForEveryCommand) {
     const auto help = daemon.weftctl({"--help"});
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("--lab[=NAME]"));
-    for (const auto* command : {"validate", "plan",  "apply",    "confirm", "rollback", "history",  "wait",
-                                "status",   "hosts", "networks", "ports",   "routers",  "gateways", "groups",
-                                "qos",      "nat",   "flows",    "show",    "events",   "import",   "completion"}) {
+    for (const auto* command :
+         {"validate", "plan",   "apply",   "confirm",  "rollback", "history", "wait",       "status",        "hosts",
+          "networks", "ports",  "routers", "gateways", "groups",   "qos",     "nat",        "flows",         "show",
+          "events",   "attach", "detach",  "migrate",  "trace",    "import",  "completion", "support-bundle"}) {
         EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
         const auto of_command = daemon.weftctl({command, "--help"});
         EXPECT_EQ(of_command.code, 0);

@@ -30,6 +30,14 @@ TEST(Status, ShowsHostsAndAlwaysSucceeds) {
     EXPECT_EQ(ran.err, "");
 }
 
+TEST(Wait, GivesTheStatusAsJsonConvergedOrNot) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/status", kStatus); // not converged
+    const auto ran = daemon.weftctl({"wait", "--timeout", "1s", "-o", "json"});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_EQ(boost::json::parse(ran.out), boost::json::parse(kStatus));
+}
+
 TEST(Listings, PassJsonThrough) {
     ScriptedDaemon daemon;
     for (const auto* name :
