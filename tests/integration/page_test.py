@@ -198,6 +198,5 @@ class BigPage(PageTest):
 
 if __name__ == "__main__":
     if browser.PROGRAM is None:
-        print("skipped: there is no chromium; scripts/setup installs it")
-        sys.exit(0)
+        sys.exit("the page is tested in a browser, and there is no chromium: scripts/setup installs it")
     main()
