@@ -254,7 +254,8 @@ class Metrics(FabricTest):
         files = {name.removeprefix("weft-support/"): text for name, text in self.bundle().items()}
         versions = json.loads(files["versions.json"])
         self.assertEqual(versions["open_vswitch"], {"kvm1": "3.1.0", "kvm2": None})
-        self.assertEqual(versions["weftd"], versions["weftctl"])
+        for program in ("weftd", "weftctl"):
+            self.assertEqual(f"{program} {versions[program]}", run([fabric.BIN / program, "--version"]).stdout.strip())
         planned = json.loads(files["plan.json"])
         self.assertEqual((planned["objects"], planned["hosts"], planned["reachability"]), ([], [], []))
         tables = json.loads(files["rows/kvm1.json"])["tables"]
