@@ -79,7 +79,7 @@ TEST_F(SupportBundleTest, NamesWhatIsMissing) {
     EXPECT_EQ(unpacked("rows/kvm2.error.txt"), "kvm2 is not connected\n");
     const auto as_json = daemon.weftctl({"-o", "json", "support-bundle", path + "2"});
     const auto told = json::parse(as_json.out);
-    EXPECT_EQ(told.at("file"), path + "2");
+    EXPECT_EQ(told.at("file").as_string(), path + "2");
     EXPECT_EQ(told.at("missing").as_array().size(), 2U);
 }
 
