@@ -38,7 +38,7 @@ Words found(const std::string& text, const std::string& expression) {
 /// Whatever might be a key.
 const Words& candidates() {
     static const Words all = [] {
-        auto words = found(reference(), R"((\w+))");
+        auto words = found(reference(), R"(\b([a-z][a-z0-9_]*)\b)");
         for (const auto& entry : std::filesystem::directory_iterator(WEFT_SOURCE_DIR "/topology"))
             if (entry.path().filename().string().starts_with("read_") || entry.path().filename() == "parse.cpp")
                 words.merge(found(text_of(entry.path()), R"re("(\w+)")re"));
