@@ -58,7 +58,8 @@ std::vector<Row> table(const std::string& file, const std::string& head) {
 
 /// Number to name, as an enum of a header has them. Names exist only there.
 std::map<int, std::string> enumerators(const std::string& header, const std::string& name) {
-    const auto body = std::regex_replace(between(text_of(header), "enum class " + name + " ", "}"), std::regex("//.*"), "");
+    const auto body =
+        std::regex_replace(between(text_of(header), "enum class " + name + " ", "}"), std::regex("//.*"), "");
     std::map<int, std::string> values;
     static const std::regex kEnumerator(R"((\w+)(?: = (\d+))?\s*[,\n ])");
     int next = 0;
@@ -91,7 +92,8 @@ TEST(Documents, StagesAreTheTable) {
         std::ofstream(path_of("docs/pipeline.md")) << text;
         return;
     }
-    EXPECT_EQ(documented, rows) << "docs/pipeline.md differs from pipeline/stages.hpp; WEFT_UPDATE_GOLDEN=1 rewrites it";
+    EXPECT_EQ(documented, rows)
+        << "docs/pipeline.md differs from pipeline/stages.hpp; WEFT_UPDATE_GOLDEN=1 rewrites it";
 }
 
 TEST(Documents, TheFlowsOfEveryStageHaveAHeading) {
@@ -138,8 +140,9 @@ TEST(Documents, MetersHaveTheirNumbersAndRates) {
         if (row.at(0).find('+') == std::string::npos) meters[std::stoul(row[0])] = std::stoul(row.at(1));
     EXPECT_EQ(meters, (std::map<std::uint32_t, std::uint32_t>{
                           {kPuntMeter, kPuntRate}, {kSampleMeter, kSampleRate}, {kServiceMeter, kServiceRate}}));
-    const auto port = fmt::format("| {} + ofport | {}, {} at once |", port_service_meter(0), kPortServiceRate, kPortServiceBurst);
-    EXPECT_THAT(text_of("docs/pipeline.md"), ::testing::HasSubstr(port));
+    const auto port =
+        fmt::format("| {} + ofport | {}, {} at once |", port_service_meter(0), kPortServiceRate, kPortServiceBurst);
+    EXPECT_NE(text_of("docs/pipeline.md").find(port), std::string::npos) << port;
 }
 
 TEST(Documents, RegistersHoldWhatTheHeaderSays) {

@@ -27,6 +27,10 @@ const std::string& reference() {
     return text;
 }
 
+bool says(const std::string& words) {
+    return reference().find(words) != std::string::npos;
+}
+
 Words found(const std::string& text, const std::string& expression) {
     Words words;
     const std::regex word(expression);
@@ -86,7 +90,8 @@ std::vector<Key> table_after(const std::string& begin) {
         std::istringstream parts(line.substr(1));
         for (std::string cell; std::getline(parts, cell, '|');) {
             const auto first = cell.find_first_not_of(' ');
-            cells.push_back(first == std::string::npos ? "" : cell.substr(first, cell.find_last_not_of(' ') + 1 - first));
+            cells.push_back(first == std::string::npos ? ""
+                                                       : cell.substr(first, cell.find_last_not_of(' ') + 1 - first));
         }
         cells.resize(3);
         for (const auto& name : found(cells[0], "`(\\w+)`"))
@@ -125,7 +130,8 @@ TEST(Reference, HasEveryObjectAndNoOther) {
 
 TEST(Reference, HasEveryKeyOfEveryObjectAndNoOther) {
     for (const auto& object : objects())
-        EXPECT_EQ(names(keys_of(object)), accepted(fmt::format("[[{}]]\n%KEY%\n", object), fmt::format("[[{}]]", object)))
+        EXPECT_EQ(names(keys_of(object)),
+                  accepted(fmt::format("[[{}]]\n%KEY%\n", object), fmt::format("[[{}]]", object)))
             << object;
 }
 
@@ -157,14 +163,16 @@ TEST(Reference, SaysWhichKeysAreRequired) {
         Words required;
         for (const auto& key : keys_of(object))
             if (key.value.starts_with("*required*")) required.insert(key.name);
-        const auto missing = found(problems_of_source(fmt::format("[[{}]]\n", object)), R"re(missing '(\w+)' in \[\[)re");
+        const auto missing =
+            found(problems_of_source(fmt::format("[[{}]]\n", object)), R"re(missing '(\w+)' in \[\[)re");
         EXPECT_EQ(required, missing) << object;
     }
 }
 
 /// An object with what it must have and no more.
 std::string least(const std::string& object) {
-    if (object == "network") return "name = \"n\"\nkind = \"vlan\"\nvlan = 7\nphysnet = \"p\"\nsubnet = \"10.0.1.0/24\"\n";
+    if (object == "network")
+        return "name = \"n\"\nkind = \"vlan\"\nvlan = 7\nphysnet = \"p\"\nsubnet = \"10.0.1.0/24\"\n";
     if (object == "port") return "name = \"p\"\nnetwork = \"n\"\n";
     if (object == "router") return "name = \"r\"\nnetworks = [\"n\"]\n";
     if (object == "gateway") return "name = \"g\"\nnetwork = \"n\"\naddress = \"10.0.1.2\"\nhosts = [\"h\"]\n";
@@ -195,18 +203,20 @@ TEST(Reference, SaysWhatIsDerived) {
     const auto of = [](const std::string& text) { return parse({{"t.toml", text}}).topology; };
     const std::string network = "[[network]]\nname = \"n\"\nsubnet = \"10.0.1.0/24\"\n";
 
-    EXPECT_THAT(reference(), ::testing::HasSubstr("| 1500; vxlan 1450, or 1430 if any host's `vtep` here is IPv6 |"));
+    EXPECT_TRUE(says("| 1500; vxlan 1450, or 1430 if any host's `vtep` here is IPv6 |"));
     EXPECT_EQ(of(network + "kind = \"flat\"\n").networks.at("n").mtu, 1500);
     EXPECT_EQ(of(network + "kind = \"vxlan\"\n").networks.at("n").mtu, 1450);
-    EXPECT_EQ(of(network + "kind = \"vxlan\"\n[[host]]\nname = \"h\"\nvtep = \"2001:db8::1\"\n").networks.at("n").mtu, 1430);
+    EXPECT_EQ(of(network + "kind = \"vxlan\"\n[[host]]\nname = \"h\"\nvtep = \"2001:db8::1\"\n").networks.at("n").mtu,
+              1430);
     EXPECT_EQ(of(network + "kind = \"flat\"\n").networks.at("n").gateway, Ip::parse("10.0.1.1"));
 
-    EXPECT_THAT(reference(), ::testing::HasSubstr("= { range, lease = \"12h\", dns = [], domain, ntp = [] }"));
+    EXPECT_TRUE(says("{ range, lease = \"12h\", dns = [], domain, ntp = [] }"));
     EXPECT_EQ(of(network + "kind = \"flat\"\ndhcp = {}\n"),
               of(network + "kind = \"flat\"\ndhcp = { lease = \"12h\", dns = [], ntp = [] }\n"));
 
-    EXPECT_THAT(reference(), ::testing::HasSubstr("burst: 400 ms of the rate"));
-    EXPECT_EQ(of("[[qos]]\nname = \"q\"\negress = { rate = \"100mbit\" }\n").qos.at("q").egress->burst_bits, 40'000'000U);
+    EXPECT_TRUE(says("burst: 400 ms of the rate"));
+    EXPECT_EQ(of("[[qos]]\nname = \"q\"\negress = { rate = \"100mbit\" }\n").qos.at("q").egress->burst_bits,
+              40'000'000U);
 
     const auto gateway = of("[[gateway]]\n" + least("gateway")).gateways.at("g");
     EXPECT_THAT(gateway.snat, ::testing::ElementsAre(AddressRange{*gateway.address, *gateway.address}));
