@@ -69,6 +69,7 @@ void talk(RealSwitch& ovs, asio::io_context& io, Session& session, const std::st
               "'group_id=9,type=select,selection_method=hash,fields(ip_src),bucket=weight:5,actions=output:1'");
     ovs.ofctl("add-meter", bridge, "'meter=9,kbps,stats,band=type=drop,rate=1000'");
     ASSERT_TRUE(run(io, session.dump()));
+    ASSERT_TRUE(run(io, session.aggregate({FlowFilter{}})));
     ASSERT_TRUE(run(io, session.group_stats()));
     ASSERT_TRUE(run(io, session.meter_stats()));
     ovs.appctl(fmt::format(
