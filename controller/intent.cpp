@@ -440,6 +440,8 @@ bool Intent::judge_services() {
     std::set<std::string> out;
     for (const auto& [_, gateway] : published_.world->gateways)
         for (const auto& candidate : gateway->candidates) {
+            // Who has no way out is in no group anyway, and tells the others so by BFD: it is not lost.
+            if (!candidate.has_uplink) continue;
             const bool was = state_.learnt.out_of_service.contains(candidate.host);
             if (candidate.vtep && nat::out_of_service(candidate.host, *candidate.vtep, was, health_))
                 out.insert(candidate.host);
