@@ -13,11 +13,6 @@ namespace weft::controller::view {
 namespace json = boost::json;
 namespace {
 
-std::string_view stage_name(std::uint8_t table) {
-    const auto* stage = pipeline::stage_of_table(table);
-    return stage == nullptr ? "" : stage->name;
-}
-
 std::string_view reason_of(const openflow::FlowStats& flow) {
     const auto owner = pipeline::owner_of(flow.flow.cookie);
     return owner ? pipeline::name_of(owner->reason) : "";

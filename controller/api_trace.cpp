@@ -1,6 +1,7 @@
 // The way of a packet through the flows that the hosts hold now, in the keys of docs/api.md.
 #include "controller/api.hpp"
 #include "controller/installed.hpp"
+#include "controller/names.hpp"
 #include "controller/trace_words.hpp"
 #include "openflow/frame.hpp"
 #include "pipeline/stages.hpp"
@@ -30,11 +31,6 @@ Task<Result<Traced>> trace_probe(const fabric::World& world, Installed& installe
         for (const auto& host : traced.walk.missing)
             if (auto read = co_await installed.read(host); !read) co_return std::unexpected(read.error());
     }
-}
-
-std::string_view stage_name(std::uint8_t table) {
-    const auto* stage = pipeline::stage_of_table(table);
-    return stage == nullptr ? "" : stage->name;
 }
 
 json::object object_of(const TraceWords& words, const Outcome& outcome) {

@@ -3,6 +3,7 @@
 #include "openflow/codec.hpp"
 #include "pipeline/cookie.hpp"
 #include "pipeline/fields.hpp"
+#include "pipeline/stages.hpp"
 #include "topology/ids.hpp"
 
 #include <charconv>
@@ -41,6 +42,11 @@ std::string_view word(openflow::Field field) {
 }
 
 } // namespace
+
+std::string_view stage_name(std::uint8_t table) {
+    const auto* stage = pipeline::stage_of_table(table);
+    return stage == nullptr ? "" : stage->name;
+}
 
 std::string line_of(const topology::Origin& origin) {
     return origin.line == 0 ? std::string() : fmt::format("{}:{}", origin.file, origin.line);

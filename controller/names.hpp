@@ -5,12 +5,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 namespace weft::controller {
 
 /// "demo.toml:41"; empty for an object that is in no file.
 std::string line_of(const topology::Origin& origin);
+
+/// Of an OpenFlow table; empty for one that is no stage of weft's.
+std::string_view stage_name(std::uint8_t table);
 
 class Names {
   public:
