@@ -9,7 +9,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug")
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   # What Debian builds its packages with, for a daemon that reads what anybody sends.
-  target_compile_options(weft_options INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2)
+  target_compile_options(weft_options INTERFACE -gline-tables-only -fstack-protector-strong -D_FORTIFY_SOURCE=2)
   target_link_options(weft_options INTERFACE -Wl,-z,relro -Wl,-z,now)
 endif()
 if(WEFT_SANITIZE)
