@@ -188,6 +188,12 @@ struct HttpServer::Listening {
                                  how, limits.write_timeout);
                 co_return false;
             }
+            // A browser names the page that asks. weft's own page only reads; any other that finds a way to the unix
+            // socket (a relay on loopback) writes in the name of whoever looks at it.
+            if (!how.head && parser.get().method() != http::verb::get && parser.get().count(http::field::origin) != 0) {
+                co_await respond(connection, http_error(403, "a web page may only read"), how, limits.write_timeout);
+                co_return false;
+            }
             if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
                 http::response<http::empty_body> go_on(http::status::continue_, how.version);
                 std::tie(ec, std::ignore) = co_await http::async_write(connection.stream, go_on, kResult);

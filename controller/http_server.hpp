@@ -49,7 +49,8 @@ class HttpServer {
   public:
     /// Listens on every endpoint, "unix:PATH" or "http:ADDR:PORT" (numeric, IPv6 in brackets; port 0: any), or on none.
     /// A unix socket gets mode 0660 and the group `weft` where that exists; a stale one is replaced, one that a live
-    /// process answers on is an error. An `http:` listener serves GET and HEAD only (405 otherwise).
+    /// process answers on is an error. An `http:` listener serves GET and HEAD only (405 otherwise); any listener only
+    /// these to web pages, which give an Origin (403 otherwise).
     static Result<std::unique_ptr<HttpServer>> listen(asio::io_context& io, const std::vector<std::string>& endpoints,
                                                       const HttpHandler& handler, HttpLimits limits = {});
     /// As close().

@@ -39,6 +39,9 @@ struct MatrixOptions {
 /// False: something is not as expected.
 Result<bool> matrix(const MatrixOptions& options);
 Result<void> status(const std::string& lab, bool as_json);
+/// Lends the lab's status page to browsers of this machine, at `listen` ("127.0.0.1:8080"; port 0: any), until it is
+/// killed: weftd itself listens in a namespace that no browser is in.
+Result<void> page(const std::string& lab, const std::string& listen);
 
 /// One line of progress: "lab default: starting weftd".
 void say(const std::string& lab, const std::string& text);

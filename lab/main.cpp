@@ -76,6 +76,11 @@ int main(int argc, char** argv) {
     output(status, format);
     status->callback([&] { action = [&] { return shown(lab::status(name, format == "json")); }; });
 
+    std::string listen = "127.0.0.1:8080";
+    auto* page = command("page", "serve the lab's status page to a browser of this machine");
+    page->add_option("--listen", listen, "address and port")->capture_default_str();
+    page->callback([&] { action = [&] { return shown(lab::page(name, listen)); }; });
+
     lab::MatrixOptions wanted;
     std::string protocol = "icmp";
     auto* matrix = command("matrix", "who reaches whom, over every address of every endpoint");

@@ -293,7 +293,7 @@ std::string weftd_settings(const LabPlan& plan, const std::string& directory,
                            const std::map<std::string, std::string>& libvirt_uris) {
     std::string text;
     line(text, "openflow = \"tcp:{}:{}\"", plan.control.to_string(), kOpenflowPort);
-    line(text, "api = \"unix:{}/api.sock\"", directory);
+    line(text, "api = [\"unix:{}/api.sock\", \"http:127.0.0.1:{}\"]", directory, kPagePort);
     line(text, "state_dir = \"{}/state\"", directory);
     line(text, "advertise = \"{}\"", plan.control.to_string());
     for (const auto& host : plan.hosts) {

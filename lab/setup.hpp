@@ -48,5 +48,6 @@ std::string weftd_settings(const LabPlan& plan, const std::string& directory,
 
 inline constexpr std::uint16_t kOvsdbPort = 6640;
 inline constexpr std::uint16_t kOpenflowPort = 6653;
+inline constexpr std::uint16_t kPagePort = 8080;
 
 } // namespace weft::lab

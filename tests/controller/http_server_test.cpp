@@ -144,6 +144,16 @@ TEST_F(HttpServerTest, ServesReadsOnlyOverTcp) {
     }
 }
 
+TEST_F(HttpServerTest, LetsWebPagesReadOnly) {
+    start();
+    const std::string page =
+        " /x HTTP/1.1\r\nOrigin: http://elsewhere.example\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    EXPECT_THAT(ask(local_, "GET" + page), StartsWith("HTTP/1.1 200 "));
+    const auto answer = ask(local_, "POST" + page);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 403 "));
+    EXPECT_THAT(answer, HasSubstr("a web page may only read"));
+}
+
 TEST_F(HttpServerTest, SendsTheHandlersHeadersAndA304WithoutABody) {
     start({}, [](HttpRequest request) -> Task<HttpResponse> {
         HttpResponse response{.content_type = "text/css", .body = "a{}"};

@@ -6,12 +6,15 @@ Needs root. WEFT_BIN is the directory of weft-lab (default build/dev/bin); WEFT_
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = pathlib.Path(os.environ.get("WEFT_BIN", ROOT / "build/dev/bin")) / "weft-lab"
@@ -309,6 +312,12 @@ class SideBySide(unittest.TestCase):
     def reaches(self, name, who, address):
         return self.run_lab(name, "exec", who, "--", "ping", "-c1", "-W1", address).returncode == 0
 
+    def page(self, name):
+        """The process that lends the lab's page to this machine, and the address it says."""
+        lends = subprocess.Popen([LAB, "page", "--name", name, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (lends.kill(), lends.communicate()))
+        return lends, re.search(r"http://\S+/", lends.stdout.readline()).group()
+
     def test_two_labs(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -336,12 +345,23 @@ class SideBySide(unittest.TestCase):
         eventually(lambda: self.reaches(other, "trunk1", "10.0.2.99"))
         self.assertFalse(self.reaches(one, "trunk1", "10.0.2.99"))
 
+        # A browser of this machine reads each one's page, and only reads.
+        pages = [self.page(name) for name in self.NAMES]
+        for _, address in pages:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                self.assertIn("text/html", answer.headers["Content-Type"])
+            with self.assertRaisesRegex(urllib.error.HTTPError, "405"):
+                urllib.request.urlopen(address + "v1/rollback", data=b"{}", timeout=10)
+
         # A fault, and the end, of one is the other's nothing.
         self.assertEqual(self.run_lab(one, "fault", "kvm2", "cut-link").returncode, 0)
         self.assertFalse(self.reaches(one, "web1", "10.0.1.12"))
         self.assertTrue(self.reaches(other, "web1", "10.0.1.12"))
         self.assertEqual(self.run_lab(one, "down").returncode, 0)
         self.assertEqual((namespaces(one), processes(one)), ([], []))
+        self.assertEqual(pages[0][0].wait(10), -signal.SIGKILL)
+        with urllib.request.urlopen(pages[1][1] + "healthz", timeout=10) as answer:
+            self.assertEqual(answer.read(), b"ok\n")
         self.assertEqual(len(json.loads(self.run_lab(other, "status", "-o", "json").stdout)), len(rows[other]))
         for who, address in (("web1", "10.0.1.11"), ("web1", "10.0.1.12"), ("trunk1", "10.0.2.250"), ("kvm1", "192.0.2.12")):
             self.assertTrue(self.reaches(other, who, address), f"{who} → {address}")
