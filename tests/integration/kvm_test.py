@@ -88,7 +88,7 @@ class Kvm(Traffic, FabricTest):
                          [("igw", PUBLIC, "kvm1")])
         ports = self.lab.ports()
         self.assertEqual({name: (row["network"], row["host"], row["ips"][0]) for name, row in ports.items()},
-                         {"vm1": ("default", "kvm1", VM1), "vm2": ("default", "kvm2", VM2),
+                         {"vm1": ("private1", "kvm1", VM1), "vm2": ("private1", "kvm2", VM2),
                           "mail": ("public", "kvm2", MAIL)})
         for name in ("igw", "nat"):
             self.assertIn(name, self.lab.ctl("show", "gateway" if name == "igw" else "router", name).stdout)
