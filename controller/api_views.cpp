@@ -31,6 +31,12 @@ json::value ovs_version(const HostAgent& agent) {
     return row != nullptr && row->ovs_version ? json::value(*row->ovs_version) : json::value(nullptr);
 }
 
+/// By physical network; empty while the host's OVSDB is down.
+std::map<std::string, fabric::Uplink> uplinks_of(const HostAgent& agent, const topology::Host& host) {
+    const auto* replica = agent.rows->replica();
+    return replica == nullptr ? std::map<std::string, fabric::Uplink>{} : fabric::uplinks_of(*replica, host);
+}
+
 std::map<std::string, std::size_t> ports_by_host(const fabric::Bindings& bindings) {
     std::map<std::string, std::size_t> counts;
     for (const auto& [_, binding] : bindings)
@@ -192,8 +198,15 @@ json::value describe(const Supervisor& supervisor, const std::string& kind, cons
             for (auto& port : mine)
                 port.as_object().erase("leases");
             json::array uplinks;
-            for (const auto& [physnet, target] : topology.hosts.at(name).uplinks)
-                uplinks.push_back({{"physnet", physnet}, {"interface", target}});
+            const auto devices = uplinks_of(supervisor.hosts().at(name), topology.hosts.at(name));
+            for (const auto& [physnet, target] : topology.hosts.at(name).uplinks) {
+                const auto device = devices.find(physnet);
+                uplinks.push_back(
+                    {{"physnet", physnet},
+                     {"interface", target},
+                     {"state", device == devices.end() ? json::value(nullptr)
+                                                       : json::value(fabric::name_of(device->second.state))}});
+            }
             object["uplinks"] = std::move(uplinks);
             object["declared"] = topology.hosts.at(name).origin.to_string();
             object["sent"] = sent(supervisor.hosts().at(name));
@@ -241,6 +254,10 @@ json::value status(const Supervisor& supervisor) {
     json::array troubles;
     for (const auto& [object, text] : supervisor.intent().troubles())
         troubles.push_back({{"object", object}, {"text", text}});
+    for (const auto& [name, agent] : supervisor.hosts())
+        for (const auto& [physnet, uplink] : uplinks_of(agent, supervisor.intent().topology().hosts.at(name)))
+            if (const auto text = fabric::trouble_of(uplink); !text.empty())
+                troubles.push_back({{"object", "host " + name}, {"text", fmt::format("uplink {}: {}", physnet, text)}});
     const auto& state = supervisor.intent().state();
     return json::object{{"revision", state.current},
                         {"converged", supervisor.converged()},

@@ -22,7 +22,8 @@ HostStatus HostAgent::forwarding() const {
     if (rows->phase() == Rows::down) return {HostState::down, rows->reason()};
     if (rows->phase() == Rows::refused) return {HostState::degraded, rows->reason()};
     if (flows->phase() == Flows::refused) return {HostState::degraded, flows->reason()};
-    if (flows->phase() == Flows::absent) return {HostState::down, flows->reason()};
+    if (flows->phase() == Flows::absent)
+        return {HostState::down, rows->unmade().empty() ? flows->reason() : rows->unmade()};
     if (rows->phase() == Rows::configuring) return {HostState::syncing, rows->reason()};
     if (flows->phase() != Flows::synced) return {HostState::syncing, flows->reason()};
     return {HostState::synced, ""};

@@ -59,7 +59,11 @@ void RowsAgent::start(Wanted wanted) {
 }
 
 void RowsAgent::want(Wanted wanted) {
-    if (wanted_.same_as(wanted)) return;
+    if (wanted_.same_as(wanted)) {
+        wanted_.view = std::move(wanted.view);
+        if (observed_ && !observed_->tunnels.empty()) wake_->raise(); // the host may have other peers
+        return;
+    }
     const bool elsewhere = !wanted_.reached_as(wanted);
     wanted_ = std::move(wanted);
     rewanted_ = true;
@@ -132,6 +136,21 @@ void RowsAgent::tell_of_foreign_shapers() {
     foreign_shapers_ = std::move(foreign);
 }
 
+void RowsAgent::tell_of_uplinks() {
+    auto uplinks = fabric::uplinks_of(session_->replica(), wanted_.host);
+    for (const auto& [physnet, uplink] : uplinks) {
+        const auto told = idle_uplinks_.find(physnet);
+        const auto trouble = fabric::trouble_of(uplink);
+        const auto object = "uplink " + physnet;
+        if (trouble.empty() && told != idle_uplinks_.end())
+            voice_.say(LogLevel::info, "uplink_up", host_, object, uplink.interface + " has a link");
+        else if (!trouble.empty() && (told == idle_uplinks_.end() || told->second != uplink))
+            voice_.say(LogLevel::warning, "uplink_down", host_, object, trouble);
+    }
+    std::erase_if(uplinks, [](const auto& entry) { return fabric::trouble_of(entry.second).empty(); });
+    idle_uplinks_ = std::move(uplinks);
+}
+
 Task<RowsAgent::Statistics> RowsAgent::statistics() {
     auto self = shared_from_this();
     if (!session_ || session_->ended()) co_return Statistics{};
@@ -187,7 +206,7 @@ Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
 }
 
 Task<Result<>> RowsAgent::wait_for_change(Backoff& again) {
-    if (observed_->troubles.empty()) {
+    if (observed_->troubles.empty() && observed_->unmade.empty()) {
         again.reset();
         co_await wake_->wait();
         co_return Result<>{};
@@ -234,19 +253,33 @@ Task<Result<>> RowsAgent::bring_up_to_date() {
     }
 }
 
+std::vector<std::string> RowsAgent::in_the_way() const {
+    auto all = observed_->troubles;
+    all.insert(all.end(), observed_->unfit.begin(), observed_->unfit.end());
+    if (wanted_.view)
+        for (auto& taken : fabric::taken_by(observed_->tunnels, *wanted_.view))
+            all.push_back(std::move(taken));
+    return all;
+}
+
 void RowsAgent::observe(const Result<>& updated) {
     auto seen = fabric::observe(session_->replica(), wanted_.host);
-    if (!updated)
+    const bool first = !observed_;
+    const bool news = observed_ != seen;
+    const bool remade = unmade() != seen.unmade;
+    observed_ = std::move(seen);
+    if (const auto troubles = in_the_way(); !updated)
         enter(Phase::refused, updated.error().text);
-    else if (!seen.troubles.empty())
-        enter(Phase::refused, fmt::format("{}", fmt::join(seen.troubles, "; ")));
+    else if (!troubles.empty())
+        enter(Phase::refused, fmt::format("{}", fmt::join(troubles, "; ")));
     else
         enter(Phase::configured, "");
+    if (remade) changed_();
     tell_of_foreign_shapers();
-    if (observed_ == seen) return;
-    if (!observed_) wake_->raise(); // now what nobody needs may go
-    observed_ = seen;
-    observer_(seen);
+    tell_of_uplinks();
+    if (!news) return;
+    if (first) wake_->raise(); // now what nobody needs may go
+    observer_(*observed_);
 }
 
 } // namespace weft::controller

@@ -35,6 +35,7 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
         std::set<Ip> watched;   ///< fabric::RowsContext
         bool withdrawn = false; ///< fabric::RowsContext
         fabric::RowsQos qos;    ///< fabric::RowsContext
+        fabric::HostPtr view;   ///< whose VXLAN nobody else is to take; decides no row
         bool leaving = false;   ///< the host left the topology: take everything of weft's off it, then done()
         bool same_as(const Wanted& other) const;
         /// Both at one place: the session can go on.
@@ -57,6 +58,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
 
     Phase phase() const { return phase_; }
     const std::string& reason() const { return reason_; }
+    /// Why the host's bridge cannot dial in; empty where OVSDB shows nothing that stops it.
+    std::string unmade() const { return observed_ ? observed_->unmade : ""; }
     std::uint64_t operations() const { return session_ ? session_->counters().operations : 0; }
     /// The same of all sessions with this host's OVSDB, and how many began.
     std::uint64_t all_operations() const { return past_operations_ + operations(); }
@@ -83,8 +86,12 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     Task<Result<>> wait_for_change(Backoff& again);
     /// Reports what the rows say, after an attempt to bring them up to date.
     void observe(const Result<>& updated);
+    /// What is in the way, as OVSDB shows it: one sentence each.
+    std::vector<std::string> in_the_way() const;
     /// Tells of ports whose QoS is somebody else's, where there should be weft's.
     void tell_of_foreign_shapers();
+    /// Tells of uplinks whose device carries nothing, and when it does again.
+    void tell_of_uplinks();
     void enter(Phase phase, std::string reason);
 
     asio::io_context& io_;
@@ -101,9 +108,10 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     std::string local_address_;
     std::optional<ovsdb::Session> session_;
     std::uint64_t sessions_ = 0;
-    std::uint64_t past_operations_ = 0;           ///< of sessions that ended
-    std::optional<fabric::Observation> observed_; ///< last reported in this session
-    std::set<std::string> foreign_shapers_;       ///< interfaces that were told of
+    std::uint64_t past_operations_ = 0;                  ///< of sessions that ended
+    std::optional<fabric::Observation> observed_;        ///< last reported in this session
+    std::set<std::string> foreign_shapers_;              ///< interfaces that were told of
+    std::map<std::string, fabric::Uplink> idle_uplinks_; ///< by physical network: that were told of
     Phase phase_ = Phase::down;
     std::string reason_ = "not connected yet";
 };

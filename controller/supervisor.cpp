@@ -133,6 +133,7 @@ RowsAgent::Wanted Supervisor::wanted(const topology::Host& host, const fabric::W
     RowsAgent::Wanted wanted{
         .endpoint = *Endpoint::parse(host.ovsdb), .tls = tls_, .host = host, .controllers = {openflow.to_string()}};
     if (const auto view = world.hosts.find(host.name); view != world.hosts.end()) {
+        wanted.view = view->second;
         wanted.watched = view->second->watched;
         wanted.qos = view->second->qos;
     }

@@ -1,5 +1,7 @@
 #include "fabric/host_rows.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <fmt/format.h>
 
 namespace weft::fabric {
@@ -66,6 +68,8 @@ void observe_watched(const ovsdb::Interface& interface, Observation& seen) {
     if (forwards || (!flaps.empty() && flaps != "0")) seen.reachable.emplace(*vtep, forwards);
 }
 
+constexpr std::string_view kLinuxBridge = "bridge"; // status:driver_name, as ethtool tells it
+
 void observe_own(const ovsdb::Interface& interface, Observation& seen) {
     const auto role = value_of(interface.external_ids, ovsdb::kRoleKey);
     if (role == "vxlan") seen.facts.vxlan_ofport = ofport_of(interface);
@@ -75,9 +79,69 @@ void observe_own(const ovsdb::Interface& interface, Observation& seen) {
     // Linux's own, that is no patch port: HTB works on it.
     if (!physnet.empty() && interface.type.empty() && !seen.facts.userspace) seen.facts.queues = true;
     if (!physnet.empty() && interface.link_state == "down") seen.dead_links.insert(physnet);
+    if (!physnet.empty() && value_of(interface.status, "driver_name") == kLinuxBridge)
+        seen.unfit.push_back(fmt::format("uplink {}: {} is a Linux bridge: name a NIC, or a bridge of Open vSwitch",
+                                         physnet, interface.name));
     if (interface.error)
         seen.troubles.push_back(
             fmt::format("Open vSwitch could not make port {}: {}", interface.name, *interface.error));
+}
+
+constexpr std::string_view kVxlanUdpPort = "4789"; // IANA's, and the default of options:dst_port
+constexpr std::string_view kAny = "flow";          // of an option: any value
+
+/// Of the ports that fit a packet Open vSwitch takes the one whose options say most: its VNI, then where it comes from,
+/// then to which address it goes (ofproto/tunnel.c, tnl_find). weft-vxlan says the last alone, of the ports with BFD
+/// the peer's says the last two.
+std::optional<ForeignTunnel> foreign_tunnel(const ovsdb::Interface& interface, const Ip& vtep, const HostFacts& facts) {
+    if (interface.type != "vxlan" || ofport_of(interface) == 0) return std::nullopt;
+    const auto option = [&](std::string_view key) { return value_of(interface.options, key); };
+    if (const auto port = option("dst_port"); !port.empty() && port != kVxlanUdpPort) return std::nullopt;
+    const auto local = option("local_ip");
+    if (!local.empty() && local != kAny && Ip::parse(local) != vtep) return std::nullopt;
+    ForeignTunnel tunnel{.interface = interface.name, .port = {}, .bridge = {}, .remote = {}, .vni = {}};
+    if (const auto remote = option("remote_ip"); remote != kAny) {
+        tunnel.remote = Ip::parse(remote);
+        if (!tunnel.remote) return std::nullopt;
+    }
+    const auto key = interface.options.contains("in_key") ? option("in_key") : option("key");
+    if (key != kAny) tunnel.vni = static_cast<std::uint32_t>(std::strtoul(key.c_str(), nullptr, 0));
+    if (!tunnel.vni && (!tunnel.remote || facts.watched.contains(*tunnel.remote))) return std::nullopt;
+    return tunnel;
+}
+
+std::vector<ForeignTunnel> foreign_tunnels(const ovsdb::Replica& replica, const Ip& vtep, const HostFacts& facts) {
+    std::vector<ForeignTunnel> found;
+    for (const auto& [_, bridge] : replica.rows<ovsdb::Bridge>())
+        for (const auto& uuid : bridge.ports) {
+            const auto* port = replica.find<ovsdb::Port>(uuid);
+            if (port == nullptr) continue;
+            for (const auto& member : port->interfaces) {
+                const auto* interface = replica.find<ovsdb::Interface>(member);
+                if (interface == nullptr || ovsdb::mark_of(interface->external_ids) != nullptr) continue;
+                auto tunnel = foreign_tunnel(*interface, vtep, facts);
+                if (!tunnel) continue;
+                tunnel->port = port->name;
+                tunnel->bridge = bridge.name;
+                found.push_back(std::move(*tunnel));
+            }
+        }
+    return found;
+}
+
+bool uses_vni(const HostView& host, std::uint32_t vni) {
+    const auto has = [vni](const auto& entry) {
+        return entry.second->core.kind == topology::NetworkKind::vxlan && entry.second->core.vni == vni;
+    };
+    return std::ranges::any_of(host.networks, has) || std::ranges::any_of(host.reached, has);
+}
+
+/// ovs-vswitchd writes the id when it has made the bridge.
+std::string unmade(const ovsdb::Bridge& bridge, const topology::Host& host) {
+    if (bridge.datapath_id) return {};
+    return fmt::format("ovs-vswitchd has not made bridge {} (datapath {}: {})", bridge.name, type_of(host),
+                       host.datapath == topology::Datapath::netdev ? "does it run?"
+                                                                   : "is the kernel module openvswitch loaded?");
 }
 
 } // namespace
@@ -181,7 +245,57 @@ Observation observe(const ovsdb::Replica& replica, const topology::Host& host) {
         claim.profile = value_of(interface->external_ids, "port-profile");
         if (!claim.iface_id.empty() || claim.attached_mac) seen.claims.push_back(std::move(claim));
     }
+    seen.unmade = unmade(*bridge, host);
+    if (host.vtep) seen.tunnels = foreign_tunnels(replica, *host.vtep, seen.facts);
     return seen;
+}
+
+std::vector<std::string> taken_by(const std::vector<ForeignTunnel>& tunnels, const HostView& host) {
+    std::vector<std::string> taken;
+    for (const auto& tunnel : tunnels) {
+        if (tunnel.remote && !host.peers.contains(*tunnel.remote)) continue;
+        if (tunnel.vni && !uses_vni(host, *tunnel.vni)) continue;
+        taken.push_back(
+            fmt::format("interface {} of bridge {} takes VXLAN{}{} on UDP port {} away from weft: delete it "
+                        "(`ovs-vsctl del-port {}`)",
+                        tunnel.interface, tunnel.bridge, tunnel.vni ? fmt::format(" of VNI {}", *tunnel.vni) : "",
+                        tunnel.remote ? " from " + tunnel.remote->to_string() : "", kVxlanUdpPort, tunnel.port));
+    }
+    return taken;
+}
+
+std::string_view name_of(Uplink::State state) {
+    switch (state) {
+    case Uplink::State::up:
+        return "up";
+    case Uplink::State::no_carrier:
+        return "no carrier";
+    case Uplink::State::admin_down:
+        return "administratively down";
+    }
+    return "";
+}
+
+std::map<std::string, Uplink> uplinks_of(const ovsdb::Replica& replica, const topology::Host& host) {
+    std::map<std::string, Uplink> uplinks;
+    const auto* bridge = replica.named<ovsdb::Bridge>(host.bridge);
+    if (bridge == nullptr) return uplinks;
+    for (const auto* interface : replica.interfaces_of(*bridge)) {
+        const auto physnet = value_of(interface->external_ids, ovsdb::kUplinkKey);
+        if (physnet.empty() || ovsdb::mark_of(interface->external_ids) == nullptr || ofport_of(*interface) == 0)
+            continue;
+        // link_state is "down" for one that is administratively down, too.
+        uplinks.emplace(physnet, Uplink{interface->name, interface->admin_state == "down"  ? Uplink::State::admin_down
+                                                         : interface->link_state == "down" ? Uplink::State::no_carrier
+                                                                                           : Uplink::State::up});
+    }
+    return uplinks;
+}
+
+std::string trouble_of(const Uplink& uplink) {
+    if (uplink.state == Uplink::State::up) return {};
+    if (uplink.state == Uplink::State::no_carrier) return uplink.interface + " has no carrier";
+    return fmt::format("{0} is administratively down: on the host `ip link set {0} up`", uplink.interface);
 }
 
 } // namespace weft::fabric

@@ -28,6 +28,15 @@ struct RowsContext {
 /// `host.datapath` must be set.
 ovsdb::DesiredRows desired_rows(const topology::Host& host, const RowsContext& context);
 
+/// A VXLAN port that is not weft's, on weft's UDP port, to which Open vSwitch gives packets before it thinks of weft's:
+/// its options ask more of them.
+struct ForeignTunnel {
+    std::string interface, port, bridge;
+    std::optional<Ip> remote;         ///< it takes what comes from there; none: from anybody
+    std::optional<std::uint32_t> vni; ///< of this VNI; none: of any
+    bool operator==(const ForeignTunnel&) const = default;
+};
+
 /// What a host's OVSDB tells of the host and of what is plugged into its weft bridge.
 struct Observation {
     HostFacts facts;
@@ -35,10 +44,29 @@ struct Observation {
     std::map<Ip, bool> reachable;     ///< watched hosts that BFD has news of: VTEP → it forwards
     std::set<std::string> dead_links; ///< physical networks whose uplink has no link
     std::vector<std::string>
-        troubles; ///< "port weft-vxlan: could not open …": weft's own ports that OVS could not make
+        troubles;                   ///< "port weft-vxlan: could not open …": weft's own ports that OVS could not make
+    std::vector<std::string> unfit; ///< uplinks that are there, and cannot be uplinks: no trying again helps
+    std::string unmade;             ///< why the bridge cannot dial in: ovs-vswitchd has not made it; empty: it has
+    std::vector<ForeignTunnel> tunnels;
     bool operator==(const Observation&) const = default;
 };
 Observation observe(const ovsdb::Replica& replica, const topology::Host& host);
+
+/// What these tunnels take of the VXLAN that is for `host`, each with its remedy.
+std::vector<std::string> taken_by(const std::vector<ForeignTunnel>& tunnels, const HostView& host);
+
+/// An uplink's interface and how its device fares.
+struct Uplink {
+    enum class State { up, no_carrier, admin_down };
+    std::string interface;
+    State state = State::up;
+    bool operator==(const Uplink&) const = default;
+};
+std::string_view name_of(Uplink::State state);
+/// By physical network, of those that Open vSwitch has made. Of a bridge it is weft's patch port, which is always up.
+std::map<std::string, Uplink> uplinks_of(const ovsdb::Replica& replica, const topology::Host& host);
+/// "eth1 has no carrier"; empty for one that is up.
+std::string trouble_of(const Uplink& uplink);
 
 /// The facts of a host that is `now` as the rows `before` made it, once Open vSwitch has made those of `after`. Which
 /// numbers it will give to new ports nobody knows: they get any that are not `taken`.

@@ -67,6 +67,7 @@ struct Interface {
     std::optional<std::string> admin_state; ///< "up" or "down"
     std::optional<std::int64_t> mtu;
     std::optional<std::int64_t> ifindex;
+    StringMap status; ///< "driver_name", …: what the device tells of itself
     bool operator==(const Interface&) const = default;
 };
 

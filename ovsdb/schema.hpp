@@ -69,7 +69,8 @@ struct Table<Interface> {
                                          Column{"link_state", &Interface::link_state},
                                          Column{"admin_state", &Interface::admin_state},
                                          Column{"mtu", &Interface::mtu},
-                                         Column{"ifindex", &Interface::ifindex}};
+                                         Column{"ifindex", &Interface::ifindex},
+                                         Column{"status", &Interface::status}};
 };
 
 template <>

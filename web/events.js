@@ -12,6 +12,7 @@ const BAD = new Set([
   "host_degraded",
   "flows_refused",
   "rows_refused",
+  "uplink_down",
   "gateway_down",
   "nexthop_failed",
   "snat_exhausted",

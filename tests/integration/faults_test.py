@@ -71,7 +71,8 @@ class Relay:
 
 class Faults(FabricTest):
     EXPECTED_ERRORS = (r"^error kvm1 bridge br-int exists and is not weft's",
-                       r"^error kvm1 Open vSwitch could not make port weft-vxlan")  # while its options are gone
+                       r"^error kvm1 Open vSwitch could not make port weft-vxlan",  # while its options are gone
+                       r"^error kvm1 interface vx2 of bridge br-tun takes VXLAN")
 
     def state(self, host):
         return self.lab.hosts()[host]["state"]
@@ -140,6 +141,9 @@ class Faults(FabricTest):
         try:
             self.assertFalse(self.lab.reaches("desk2", "192.168.100.200"))
             self.assertTrue(self.lab.reaches("app1", "10.0.1.12"), "the underlay is another cable")
+            uplink = self.lab.json("show", "host", "kvm2")["uplinks"][0]
+            self.assertEqual(uplink["state"], "no carrier")
+            self.assertEqual([trouble["object"] for trouble in self.lab.json("status")["troubles"]], ["host kvm2"])
         finally:
             self.lab.fault("kvm2", "heal")
         eventually(lambda: self.lab.reaches("desk2", "192.168.100.200"), what="the printer again")
@@ -371,6 +375,25 @@ class Faults(FabricTest):
         self.by_hand(*re.search(r"ovs-vsctl set bridge br-int external_ids:weft=kvm1", reason)[0].split())
         eventually(lambda: self.state("kvm1") == "synced", RETURN, "synced after the hand-over")
         self.assertIn("secure", self.by_hand("ovs-vsctl", "get", "bridge", "br-int", "fail_mode"))
+
+    def test_a_tunnel_that_takes_vxlan_away(self):
+        """Open vSwitch gives packets to the port whose options say most of them: another controller's, on any bridge."""
+        since, peer = self.lab.next_event(), self.lab.json("show", "host", "kvm2")["vtep"]
+        vni = self.lab.json("show", "network", self.lab.ports()["app1"]["network"])["vni"]
+        self.by_hand("ovs-vsctl", "--", "add-br", "br-tun", "--", "set", "bridge", "br-tun", "datapath_type=netdev", "--",
+                     "add-port", "br-tun", "vx2", "--", "set", "interface", "vx2", "type=vxlan", f"options:remote_ip={peer}",
+                     f"options:key={vni}")
+        self.addCleanup(self.by_hand, "ovs-vsctl", "del-br", "br-tun")
+        reason = eventually(lambda: self.lab.hosts()["kvm1"]["reason"] if self.state("kvm1") == "degraded" else "",
+                            what="degraded")
+        self.assertIn(f"interface vx2 of bridge br-tun takes VXLAN of VNI {vni} from {peer} on UDP port 4789 away from weft", reason)
+        self.assertTrue(self.lab.events("rows_refused", "kvm1", since))
+        self.assertFalse(self.lab.reaches("app1", "10.0.1.12"), "so it does")
+        self.assertEqual([self.state("kvm2"), self.state("kvm3")], ["synced", "synced"])
+        self.by_hand(*re.search(r"`(ovs-vsctl del-port vx2)`", reason)[1].split())
+        eventually(lambda: self.state("kvm1") == "synced", RETURN, "synced when it is gone")
+        self.lab.meet_vteps()
+        eventually(lambda: self.lab.reaches("app1", "10.0.1.12"), what="app2 again")
 
     def test_what_is_foreign_stays(self):
         self.by_hand("ovs-vsctl", "--", "add-br", "br-alien", "--", "set", "bridge", "br-alien", "datapath_type=netdev",
