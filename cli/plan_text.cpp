@@ -48,6 +48,7 @@ bool is(const json::value& host, std::string_view key) {
 /// What the counts do not say; empty when they say all.
 std::string note_of(const json::value& host) {
     if (is(host, "leaves")) return "leaves: its bridge goes, and all flows with it";
+    if (is(host, "unplugs")) return "another bridge: what is plugged into the old one is unplugged, and stays so";
     if (is(host, "more")) return "and more once new ports have numbers";
     std::string text;
     for (const auto kind : kKinds)
@@ -57,7 +58,7 @@ std::string note_of(const json::value& host) {
 }
 
 bool is_changed(const json::value& host) {
-    return is(host, "leaves") || is(host, "more") || count_at(host, "forgetting") > 0 ||
+    return is(host, "leaves") || is(host, "unplugs") || is(host, "more") || count_at(host, "forgetting") > 0 ||
            std::ranges::any_of(kKinds, [&](std::string_view kind) {
                const auto text = counts_text(host, kind);
                return !text.empty() && text != "?";

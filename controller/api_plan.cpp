@@ -50,6 +50,7 @@ json::object foreseen(const std::string& name, const HostForesight& host) {
     result["rows"] = host.rows ? counts(*host.rows) : unknown;
     result["forgetting"] = to_switch ? json::value(to_switch->forgetting) : unknown;
     result["more"] = host.more;
+    result["unplugs"] = host.unplugs;
     result["leaves"] = host.leaves;
     return result;
 }

@@ -56,6 +56,7 @@ HostForesight Supervisor::foresee(const std::string& name, const Intent& next) c
     const auto* before = host_of(*intent_.published().world, name);
     const auto* after = host_of(*then, name);
     host.leaves = after == nullptr;
+    host.unplugs = before && after && before->bridge != after->bridge;
     if (host.leaves)
         host.to_switch.emplace();
     else if (const auto agent = hosts_.find(name); agent != hosts_.end() && before && !is_remade(*before, *after))

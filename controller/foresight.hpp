@@ -24,7 +24,8 @@ struct HostForesight {
     std::optional<ovsdb::RowCounts> rows;         ///< nothing: the host's OVSDB is not there, or not settled
     /// Something will follow: flows depend on the numbers of ports that these rows, or another host's, make or remove.
     bool more = false;
-    bool leaves = false; ///< the topology: its rows go, and with the bridge its flows, for which nothing is sent
+    bool unplugs = false; ///< its bridge is another one: who is plugged into the old one has to be plugged in again
+    bool leaves = false;  ///< the topology: its rows go, and with the bridge its flows, for which nothing is sent
 };
 
 struct Foresight {

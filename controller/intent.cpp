@@ -200,6 +200,11 @@ Intent Intent::imagine(const Candidate& candidate) const {
     Intent imagined(*this);
     imagined.publish_ = [](const Published&) {};
     imagined.voice_.silent = true;
+    // Who is plugged into a bridge goes with it. In earnest the host tells: one that is down has the old bridge still.
+    for (const auto& [name, host] : candidate.topology->hosts)
+        if (const auto before = topology_->hosts.find(name);
+            before != topology_->hosts.end() && before->second.bridge != host.bridge && claims_.observed(name))
+            imagined.claims_.observe(name, {});
     imagined.adopt(candidate, under(candidate, std::move(imagined.state_)));
     imagined.rebuild_all();
     return imagined;

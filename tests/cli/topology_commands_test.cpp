@@ -209,7 +209,8 @@ TEST(PlanText, HasALineForEachHostThatChangesOrMay) {
         {"name":"kvm2","flows":null,"groups":null,"meters":null,"rows":null,"forgetting":null,"more":false},
         {"name":"kvm3","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":2,"remove":0},"leaves":true},
         {"name":"kvm4","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0},"forgetting":10},
-        {"name":"kvm5","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0},"forgetting":0}],
+        {"name":"kvm5","flows":{"add":0,"change":0,"remove":0},"rows":{"add":0,"change":0,"remove":0},"forgetting":0},
+        {"name":"kvm6","flows":null,"groups":null,"meters":null,"rows":{"add":6,"change":2,"remove":0},"unplugs":true}],
         "reachability":[]})");
     std::ostringstream out;
     print_plan(out, plan, false);
@@ -220,6 +221,8 @@ TEST(PlanText, HasALineForEachHostThatChangesOrMay) {
                          "kvm2  ?        ?       ?       ?      ? is not known before the host is synced\n"
                          "kvm3  -        -       -       ~2     leaves: its bridge goes, and all flows with it\n"
                          "kvm4  -        -       -       -      its datapath forgets what it cached\n"
+                         "kvm6  ?        ?       ?       +6 ~2  another bridge: what is plugged into the old one is "
+                         "unplugged, and stays so\n"
                          "\n+ added  ~ changed  - removed\n");
 }
 

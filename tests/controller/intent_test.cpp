@@ -244,6 +244,18 @@ TEST_F(IntentTest, ImaginesThePortThatIsPluggedInAlready) {
     expect_imagined_as_published(intent_, text);
 }
 
+TEST_F(IntentTest, ImaginesThatAnotherBridgeHasNothingPluggedIn) {
+    intent_.observe("kvm1", seen_on_kvm1());
+    std::string text = kTopology;
+    text.insert(text.find("ovsdb ="), "bridge = \"br-weft\"\n");
+    const auto candidate = intent_.consider({{"test.toml", text}});
+    ASSERT_TRUE(candidate.ok());
+    EXPECT_FALSE(intent_.imagine(candidate).bindings().contains("app"));
+    // In force: until the host tells of its new bridge, its ports are where they were.
+    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    EXPECT_TRUE(intent_.bindings().contains("app"));
+}
+
 TEST_F(IntentTest, ImaginesAFabricWithoutTheHostThatLeaves) {
     const std::string text = std::string(kTopology) + "[[host]]\nname = \"kvm2\"\novsdb = \"tcp:127.0.0.1:2\"\n"
                                                       "vtep = \"192.0.2.12\"\ndatapath = \"netdev\"\n";
