@@ -16,6 +16,7 @@ using openflow::Packet;
 using openflow::source_of;
 using openflow::target_of;
 using pipeline::Reason;
+using pipeline::Stage;
 
 std::uint16_t number(const Packet& packet, Field field) {
     return static_cast<std::uint16_t>(packet.get(field));
@@ -236,6 +237,15 @@ void TraceWords::blame_answerer(const End& end, TraceVerdict& verdict) const {
     }
 }
 
+/// Whose absence makes a packet one for nobody: it is the gateway's before it is the target's.
+std::string TraceWords::who_lacks(const End& end, const std::string& target, const std::string& by) const {
+    const auto* flow = decider(end);
+    const auto is_in = [flow](Stage stage) { return flow != nullptr && flow->table == pipeline::table_of(stage); };
+    if (is_in(Stage::commit)) return fmt::format("no host of {} can be active", spoken(by));
+    if (is_in(Stage::nat_out)) return "the next hop has not answered";
+    return fmt::format("nobody is known to have {}", target);
+}
+
 std::string TraceWords::why(const End& end, const Packet& packet, TraceVerdict& verdict) const {
     const auto to = target_of(packet).to_string();
     switch (end.reason) {
@@ -251,7 +261,7 @@ std::string TraceWords::why(const End& end, const Packet& packet, TraceVerdict& 
     case Reason::no_route:
         return fmt::format("there is no route to {}", to);
     case Reason::no_neighbour:
-        return fmt::format("nobody is known to have {}", to);
+        return who_lacks(end, to, verdict.by);
     case Reason::unknown_destination:
         return fmt::format("nobody has {} there", to);
     case Reason::ct_invalid:

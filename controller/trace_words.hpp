@@ -49,6 +49,7 @@ class TraceWords {
     std::string sent(const std::string& host, const openflow::Sent& sent, const openflow::Packet& packet) const;
     void blame_answerer(const fabric::End& end, TraceVerdict& verdict) const;
     std::string why(const fabric::End& end, const openflow::Packet& packet, TraceVerdict& verdict) const;
+    std::string who_lacks(const fabric::End& end, const std::string& target, const std::string& by) const;
     void blame_groups(bool ingress, const openflow::Packet& packet, TraceVerdict& verdict) const;
 
     const fabric::World& world_;
