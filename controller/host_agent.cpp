@@ -31,6 +31,8 @@ HostStatus HostAgent::forwarding() const {
 
 HostStatus HostAgent::status() const {
     auto status = forwarding();
+    if (status.state == HostState::down && SteadyClock::now() < awaited_until)
+        return {HostState::syncing, status.reason};
     if (status.state == HostState::synced && libvirt && libvirt->phase() == LibvirtAgent::Phase::offering)
         return {HostState::syncing, libvirt->reason()};
     return status;

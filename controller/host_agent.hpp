@@ -21,6 +21,8 @@ struct HostAgent {
     std::shared_ptr<SwitchAgent> flows;
     std::shared_ptr<LibvirtAgent> libvirt; ///< null: the topology names no libvirt there
     HostStatus last_said;                  ///< for one log line per change
+    /// Until then a host that has not been synced yet is on its way, and not down.
+    SteadyClock::time_point awaited_until{};
 
     HostStatus status() const;
     /// The same without libvirt's share: how packets fare there.

@@ -22,6 +22,8 @@ constexpr Milliseconds kSaveLeases = 60s;
 constexpr Milliseconds kSaveRetry = 5s;
 /// A host that was away stays synced for so long before gateways' traffic may come back to it.
 constexpr Milliseconds kTrust = 1s;
+/// So long a host that the daemon has just begun with takes to come, at most; so that a restart of weftd is no fault.
+constexpr Milliseconds kArrival = 3s;
 /// A host that is down for so long is the edge of no routed network any more.
 constexpr Milliseconds kAbsent = 3s;
 /// Between two looks at the meters.
@@ -164,7 +166,9 @@ void Supervisor::start_host(const topology::Host& host) {
             flows->set_ready(true);
         },
         [this, name] { note_state(name); });
+    agent.awaited_until = SteadyClock::now() + kArrival;
     hosts_.emplace(name, agent);
+    asio::co_spawn(io_, await_host(name), asio::detached);
     agent.rows->start(wanted(host, *intent_.published().world));
 }
 
@@ -407,13 +411,28 @@ void Supervisor::refuse(const std::string& peer, const std::string& host, const 
     voice_.say(host.empty() ? LogLevel::warning : LogLevel::error, "refused_connection", host, "", text);
 }
 
+Task<void> Supervisor::await_host(std::string name) {
+    co_await sleep_for(kArrival);
+    if (!stopped_) tell_state(name);
+}
+
 void Supervisor::note_state(const std::string& name) {
     const auto found = hosts_.find(name);
     if (found == hosts_.end()) return;
     const auto status = found->second.status();
-    if (status.state == HostState::synced) synced_.raise();
+    if (status.state == HostState::synced) {
+        synced_.raise();
+        found->second.awaited_until = {};
+    }
     spread_.raise();
     asio::co_spawn(io_, note_health(name, found->second.forwarding().state), asio::detached);
+    tell_state(name);
+}
+
+void Supervisor::tell_state(const std::string& name) {
+    const auto found = hosts_.find(name);
+    if (found == hosts_.end()) return;
+    const auto status = found->second.status();
     if (status == found->second.last_said) return;
     // A change on its way is no news, and neither is its end.
     if (status.state == HostState::syncing) return log_.debug(name, "syncing: " + status.reason);

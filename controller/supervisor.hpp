@@ -116,6 +116,9 @@ class Supervisor {
     void stop_host(const std::string& name);
     void leave_libvirt(const std::string& name, const std::shared_ptr<LibvirtAgent>& libvirt);
     void note_state(const std::string& name);
+    void tell_state(const std::string& name);
+    /// A host that is new to the daemon and has not come by then is down.
+    Task<void> await_host(std::string name);
     Task<void> note_health(std::string name, HostState state);
     void refuse(const std::string& peer, const std::string& host, const std::string& text);
 
