@@ -69,8 +69,19 @@ bool apply_file(Supervisor& supervisor, const std::string& path, Log& log) {
     return true;
 }
 
-Task<void> serve_signals(asio::io_context& io, Supervisor& supervisor, HttpServer& api, Log& log,
+/// What is stored is in force, whatever the file says now; but whoever edited it may think otherwise.
+void compare_with_file(const Supervisor& supervisor, const std::string& path, Log& log) {
+    const auto sources = topology::load(path);
+    if (!sources || supervisor.intent().changes_nothing(supervisor.intent().consider(*sources))) return;
+    log.warning("weftd",
+                fmt::format("{0} differs from revision {1} in force: `systemctl reload weftd` or `weftctl apply "
+                            "{0}` brings it in",
+                            path, supervisor.intent().state().current));
+}
+
+Task<void> serve_signals(asio::io_context& io, Supervisor& supervisor, HttpServer& api, const Voice& voice,
                          const Arguments& arguments) {
+    auto& log = voice.log;
     asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
     for (;;) {
         auto [ec, number] = co_await signals.async_wait(kResult);
@@ -83,8 +94,10 @@ Task<void> serve_signals(asio::io_context& io, Supervisor& supervisor, HttpServe
                             fmt::format("SIGHUP: {} is not read while revision {} awaits confirmation: weftctl "
                                         "confirm or weftctl rollback first",
                                         arguments.topology, supervisor.intent().state().current));
-            else
-                apply_file(supervisor, arguments.topology, log);
+            else if (!apply_file(supervisor, arguments.topology, log))
+                voice.events.add("topology_refused", "", "",
+                                 fmt::format("SIGHUP: {} was not applied: weftctl validate {} says why",
+                                             arguments.topology, arguments.topology));
             continue;
         }
         log.info("weftd", "stopping; all flows stay in place");
@@ -114,9 +127,8 @@ int run(const Arguments& arguments) {
         log.error("weftd", started.error().text);
         return 1;
     }
-    if (supervisor.intent().state().current == 0 && !arguments.topology.empty() &&
-        !apply_file(supervisor, arguments.topology, log))
-        return 1;
+    const bool stored = supervisor.intent().state().current != 0;
+    if (!arguments.topology.empty() && !stored && !apply_file(supervisor, arguments.topology, log)) return 1;
     Api api(supervisor);
     auto server =
         HttpServer::listen(io, settings->api, [&api](HttpRequest request) { return api.handle(std::move(request)); });
@@ -124,9 +136,11 @@ int run(const Arguments& arguments) {
         log.error("weftd", server.error().text);
         return 1;
     }
-    asio::co_spawn(io, serve_signals(io, supervisor, **server, log, arguments), asio::detached);
+    const Voice voice{log, events};
+    asio::co_spawn(io, serve_signals(io, supervisor, **server, voice, arguments), asio::detached);
     log.info("weftd", fmt::format("{}, listening for bridges on {}, revision {} in force", version(),
                                   supervisor.openflow_endpoint().to_string(), supervisor.intent().state().current));
+    if (!arguments.topology.empty() && stored) compare_with_file(supervisor, arguments.topology, log);
     sd_notify(0, "READY=1");
     if (const auto interval = watchdog_interval()) asio::co_spawn(io, feed_watchdog(*interval), asio::detached);
     io.run();

@@ -13,6 +13,7 @@ const BAD = new Set([
   "flows_refused",
   "rows_refused",
   "uplink_down",
+  "topology_refused",
   "gateway_down",
   "nexthop_failed",
   "snat_exhausted",

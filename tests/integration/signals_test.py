@@ -39,6 +39,7 @@ class Signals(FabricTest):
         file.write_text(before + '\n[[network]]\nname = "fresh"\nkind = "vxlam"\n')
         os.kill(pid, signal.SIGHUP)
         eventually(lambda: "was not applied" in self.lab.log(), 5, "the refusal")
+        eventually(lambda: self.lab.events("topology_refused"), 5, "the same as an event")
         self.assertEqual(self.lab.json("status")["revision"], revision + 1)
 
         file.write_text(before)
@@ -56,13 +57,20 @@ class Signals(FabricTest):
 
         hosts = self.lab.hosts()
         before = {host: flows(host) for host in hosts}
-        pid, _ = self.weftd()
+        pid, words = self.weftd()
+        file = pathlib.Path(words[words.index("--topology") + 1])
+        self.addCleanup(file.write_text, file.read_text())
+        since, revision = self.lab.next_event(), self.lab.json("status")["revision"]
         os.kill(pid, signal.SIGTERM)
         eventually(lambda: not pathlib.Path(f"/proc/{pid}/fd/0").exists(), 5, "weftd's end")
         self.assertEqual({host: flows(host) for host in hosts}, before)
         self.assertTrue(self.lab.reaches("app1", "10.0.1.12"))
+        file.write_text(file.read_text() + '\n[[network]]\nname = "fresh"\nkind = "vxlan"\n')
         self.lab.start_weftd()
         self.lab.wait()
+        self.assertIn(f"{file} differs from revision {revision} in force", self.lab.log())
+        self.assertEqual(self.lab.json("status")["revision"], revision)
+        self.assertEqual(self.lab.events("host_down", since=since), [], "a restart is no fault of the hosts")
 
 
 if __name__ == "__main__":
