@@ -20,6 +20,10 @@ constexpr Milliseconds kRepairPause = 200ms;
 constexpr Milliseconds kTryAgain = 500ms;
 constexpr Milliseconds kTryAgainAtMost = 60s;
 
+/// Who puts back so often within this time what weft takes off is no hand, and after so long without it is gone.
+constexpr std::size_t kRivalReturns = 3;
+constexpr Milliseconds kRivalry = 60s;
+
 std::string bracketed(const std::string& address) {
     if (address.empty()) return "127.0.0.1"; // a unix socket: the host is this machine
     return address.find(':') == std::string::npos ? address : "[" + address + "]";
@@ -151,6 +155,16 @@ void RowsAgent::tell_of_uplinks() {
     idle_uplinks_ = std::move(uplinks);
 }
 
+bool RowsAgent::note_rival(const std::set<std::string>& controllers) {
+    if (controllers.empty()) return false;
+    rivalry_.push_back(SteadyClock::now());
+    if (rivalry_.size() > kRivalReturns) rivalry_.pop_front();
+    if (rivalry_.size() < kRivalReturns || rivalry_.back() - rivalry_.front() > kRivalry) return false;
+    rival_ = fmt::format("another weftd ({}) manages this bridge: stop one of them", fmt::join(controllers, ", "));
+    enter(Phase::refused, rival_);
+    return true;
+}
+
 Task<RowsAgent::Statistics> RowsAgent::statistics() {
     auto self = shared_from_this();
     if (!session_ || session_->ended()) co_return Statistics{};
@@ -208,7 +222,10 @@ Task<Error> RowsAgent::serve(std::unique_ptr<Stream> stream) {
 Task<Result<>> RowsAgent::wait_for_change(Backoff& again) {
     if (observed_->troubles.empty() && observed_->unmade.empty()) {
         again.reset();
-        co_await wake_->wait();
+        if (rival_.empty())
+            co_await wake_->wait();
+        else
+            co_await wake_->wait(kRivalry);
         co_return Result<>{};
     }
     if (co_await wake_->wait(again.next())) co_return Result<>{};
@@ -233,15 +250,16 @@ Task<Result<>> RowsAgent::bring_up_to_date() {
         }
         repair = repair && plan->tidied < plan->changes.size();
         const auto changes = fmt::format("{}", fmt::join(plan->changes, ", "));
+        const bool fought = repair && note_rival(ovsdb::other_controllers(session_->replica(), rows(wanted)));
         if (!repair) enter(Phase::configuring, "rows are being brought up to date");
         failpoint("rows.planned");
         const auto applied = co_await session_->transact(std::move(*plan));
         failpoint("rows.transacted");
         if (!applied) co_return std::unexpected(applied.error());
-        if (repair)
+        if (repair && !fought)
             voice_.say(LogLevel::warning, "drift_repaired", host_, "",
                        "rows changed by hand were put back: " + changes);
-        else
+        else if (!repair)
             voice_.log.info(host_, "rows: " + changes);
         if (applied->next_cfg != 0) {
             const auto configured = co_await session_->wait_configured(applied->next_cfg, kConfigureTimeout);
@@ -259,6 +277,7 @@ std::vector<std::string> RowsAgent::in_the_way() const {
     if (wanted_.view)
         for (auto& taken : fabric::taken_by(observed_->tunnels, *wanted_.view))
             all.push_back(std::move(taken));
+    if (!rival_.empty()) all.push_back(rival_);
     return all;
 }
 
@@ -268,6 +287,7 @@ void RowsAgent::observe(const Result<>& updated) {
     const bool news = observed_ != seen;
     const bool remade = unmade() != seen.unmade;
     observed_ = std::move(seen);
+    if (!rival_.empty() && SteadyClock::now() - rivalry_.back() >= kRivalry) rival_.clear();
     if (const auto troubles = in_the_way(); !updated)
         enter(Phase::refused, updated.error().text);
     else if (!troubles.empty())

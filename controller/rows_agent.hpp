@@ -10,6 +10,7 @@
 #include "ovsdb/plan_shapers.hpp"
 #include "ovsdb/session.hpp"
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -92,6 +93,9 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     void tell_of_foreign_shapers();
     /// Tells of uplinks whose device carries nothing, and when it does again.
     void tell_of_uplinks();
+    /// Controllers of another weftd's are about to be taken off. True when they come back again and again: that is
+    /// told.
+    bool note_rival(const std::set<std::string>& controllers);
     void enter(Phase phase, std::string reason);
 
     asio::io_context& io_;
@@ -112,6 +116,8 @@ class RowsAgent : public std::enable_shared_from_this<RowsAgent> {
     std::optional<fabric::Observation> observed_;        ///< last reported in this session
     std::set<std::string> foreign_shapers_;              ///< interfaces that were told of
     std::map<std::string, fabric::Uplink> idle_uplinks_; ///< by physical network: that were told of
+    std::deque<SteadyClock::time_point> rivalry_;        ///< when controllers of another weftd's were taken off, lately
+    std::string rival_;                                  ///< the sentence about it, while it goes on
     Phase phase_ = Phase::down;
     std::string reason_ = "not connected yet";
 };

@@ -324,6 +324,19 @@ Result<Transaction> plan_rows(const Replica& replica, const DesiredRows& desired
     return Planner(replica, desired).plan();
 }
 
+std::set<std::string> other_controllers(const Replica& replica, const DesiredRows& desired) {
+    std::set<std::string> targets;
+    const auto* bridge = replica.named<Bridge>(desired.bridge.name);
+    if (!bridge) return targets;
+    for (const Uuid& uuid : bridge->controller) {
+        const auto* controller = replica.find<Controller>(uuid);
+        if (controller && mark_of(controller->external_ids)) targets.insert(controller->target);
+    }
+    for (const auto& target : desired.bridge.controllers)
+        targets.erase(target);
+    return targets;
+}
+
 Transaction try_again() {
     Operations operations;
     operations.reconfigure("let ovs-vswitchd try again");

@@ -13,6 +13,10 @@ namespace weft::ovsdb {
 /// text holds the command that hands it over); invalid, when `desired` contradicts itself.
 Result<Transaction> plan_rows(const Replica& replica, const DesiredRows& desired);
 
+/// Targets of controllers on weft's bridge that carry weft's mark and that `desired` does not know: another weftd's, or
+/// this one's of before.
+std::set<std::string> other_controllers(const Replica& replica, const DesiredRows& desired);
+
 /// Takes every row and key of weft's off a host that left the topology. Empty when there is none.
 Transaction cleanup_rows(const Replica& replica);
 

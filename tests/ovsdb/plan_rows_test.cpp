@@ -162,6 +162,16 @@ TEST(PlanRows, ReplacesControllersSetByHand) {
                                                            "remove controller tcp:192.0.2.9:6653 from br-int"));
 }
 
+TEST(PlanRows, TellsAnotherWeftdsControllersFromThoseSetByHand) {
+    EXPECT_THAT(other_controllers(in_place().replica(), desired()), IsEmpty());
+    auto want = desired();
+    want.bridge.controllers = {"tcp:192.0.2.8:6653"};
+    EXPECT_THAT(other_controllers(in_place().replica(), want), ElementsAre("tcp:192.0.2.9:6653"));
+    auto rows = in_place();
+    rows.row("Controller", 6, R"({"target": "tcp:192.0.2.9:6653"})");
+    EXPECT_THAT(other_controllers(rows.replica(), want), IsEmpty());
+}
+
 TEST(PlanRows, RefusesABridgeOrPortThatIsNotWefts) {
     Rows rows;
     rows.row("Bridge", 2, R"({"name": "br-int"})");
