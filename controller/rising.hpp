@@ -9,13 +9,14 @@ namespace weft::controller {
 
 class Rising {
   public:
-    /// The counter stands at `count` now. `life`: another number when it may have begun anew at 0 since the last call.
-    /// What it counted before the first call is left out.
+    /// The counter stands at `count` now. `life`: another number when it began anew at 0 since the last call, and only
+    /// then: else what is left of a sum, of which flows took their part along, would be counted again. What it counted
+    /// before the first call is left out.
     void note(std::uint64_t count, std::uint64_t life) {
-        if (last_ && count >= *last_)
-            total_ += count - *last_;
-        else if (last_ && life != life_)
+        if (last_ && life != life_)
             total_ += count;
+        else if (last_ && count > *last_)
+            total_ += count - *last_;
         last_ = count;
         life_ = life;
     }

@@ -1,7 +1,9 @@
 #include "controller/switch_agent.hpp"
 
 #include "controller/failpoint.hpp"
+#include "pipeline/cookie.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 
@@ -22,6 +24,13 @@ openflow::Change difference(openflow::Dump held, const fabric::SwitchState& desi
         flows.push_back(std::move(stats.flow));
     return {openflow::diff(flows, desired.flows), openflow::diff(held.groups, desired.groups),
             openflow::diff(held.meters, desired.meters)};
+}
+
+/// Somebody who deletes all flows leaves the meters, and what they have counted.
+bool is_new(const openflow::Dump& held) {
+    return held.meters.empty() && std::ranges::none_of(held.flows, [](const auto& stats) {
+               return pipeline::owner_of(stats.flow.cookie).has_value();
+           });
 }
 
 std::string count(const openflow::Change& change) {
@@ -223,6 +232,7 @@ Task<Result<>> SwitchAgent::read_back_and_sync(openflow::Session& session) {
     if (!watched) co_return std::unexpected(watched.error());
     auto dump = co_await session.dump();
     if (!dump) co_return std::unexpected(dump.error());
+    if (is_new(*dump)) ++lives_;
     failpoint("switch.read_back");
     // After the waits: the newest world, and no wait between it and what is sent.
     const Published target = target_;

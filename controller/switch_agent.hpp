@@ -68,6 +68,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     /// The same of all sessions with this bridge, and how many began.
     openflow::SessionCounters total() const;
     std::uint64_t sessions() const { return sessions_; }
+    /// How often the switch was found with nothing of weft's: then all that it counts began anew at 0.
+    std::uint64_t lives() const { return lives_; }
     /// Null while no session stands. Hold it across waits.
     std::shared_ptr<openflow::Session> session() const { return session_; }
 
@@ -95,6 +97,7 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     bool stopped_ = false;
     std::shared_ptr<openflow::Session> session_;
     std::uint64_t sessions_ = 0;
+    std::uint64_t lives_ = 0;
     openflow::SessionCounters past_; ///< of sessions that ended
 
     Phase phase_ = Phase::absent;

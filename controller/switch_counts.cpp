@@ -108,7 +108,7 @@ void SwitchCounts::begin(const Supervisor& supervisor, const asio::any_io_execut
         const auto view = world.hosts.find(name);
         auto session = agent.flows->session();
         if (host->reading || round_->began < host->next_read || !session || view == world.hosts.end()) continue;
-        Question question{std::move(session), agent.flows->sessions(), view->second, {}, translating.contains(name)};
+        Question question{std::move(session), agent.flows->lives(), view->second, {}, translating.contains(name)};
         for (const auto& [_, gateway] : world.gateways)
             if (gateway->rank(name)) question.gateways.push_back(gateway->id);
         host->reading = true;

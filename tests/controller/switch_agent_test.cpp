@@ -1,4 +1,4 @@
-// The agent against a switch that answers every request, holds nothing, and refuses bundles when told to.
+// The agent against a switch that answers every request, holds nothing or a meter, and refuses bundles when told to.
 #include "controller/switch_agent.hpp"
 #include "tests/fabric/fixture.hpp"
 #include "tests/openflow/memory_stream.hpp"
@@ -23,7 +23,11 @@ class SwitchAgentTest : public testing::Test {
             if (type == 0) say(0, xid, {0, 1, 0, 8, 0, 0, 0, 0x60}); // 1.4 and 1.5
             if (type == 2) say(3, xid, {});
             if (type == 5) say(6, xid, std::vector<std::uint8_t>(24));
-            if (type == 18) say(19, xid, {sent_byte(at + 8), sent_byte(at + 9), 0, 0, 0, 0, 0, 0});
+            if (type == 18) {
+                std::vector<std::uint8_t> body{sent_byte(at + 8), sent_byte(at + 9), 0, 0, 0, 0, 0, 0};
+                if (holds && body[1] == 10) body.insert(body.end(), std::begin(kMeter), std::end(kMeter));
+                say(19, xid, body);
+            }
             if (type == 20) say(21, xid, {});
             if (type == 34 && in_bundle == 0) in_bundle = xid;
             if (type == 20 && in_bundle != 0 && refusing) refuse(in_bundle);
@@ -80,8 +84,11 @@ class SwitchAgentTest : public testing::Test {
     std::shared_ptr<SwitchAgent> agent = std::make_shared<SwitchAgent>(io, "kvm1", Voice{log, events}, [] {});
     bool held = false;
     bool refusing = false;
+    bool holds = false; ///< a meter
 
   private:
+    /// Of OFPMP_METER_DESC: meter 77, in packets, with a band that drops.
+    static constexpr std::uint8_t kMeter[]{0, 24, 0, 2, 0, 0, 0, 77, 0, 1, 0, 16, 0, 0, 3, 232, 0, 0, 0, 0, 0, 0, 0, 0};
     std::uint8_t sent_byte(std::size_t index) const { return std::to_integer<std::uint8_t>(far.from_session[index]); }
     std::uint32_t number(std::size_t index, std::size_t bytes) const {
         std::uint32_t value = 0;
@@ -193,6 +200,27 @@ TEST_F(SwitchAgentTest, WhatWasSentIsCountedOnOverReconnects) {
     EXPECT_EQ(agent->phase(), Phase::synced) << agent->reason();
     EXPECT_EQ(agent->total().flow_mods, before.flow_mods + agent->counters().flow_mods);
     EXPECT_EQ(agent->sessions(), 2U);
+}
+
+// What it counts begins anew with a life, and with no other session.
+TEST_F(SwitchAgentTest, ASwitchThatHasItsFlowsStillIsInTheSameLife) {
+    agent->publish({another_world(), 1, {}});
+    connect();
+    settle();
+    EXPECT_EQ(agent->lives(), 1U) << "it had nothing";
+    agent->session()->close();
+    settle();
+    holds = true;
+    connect_anew();
+    settle();
+    ASSERT_EQ(agent->phase(), Phase::synced) << agent->reason();
+    EXPECT_EQ(agent->lives(), 1U);
+    agent->session()->close();
+    settle();
+    holds = false;
+    connect_anew();
+    settle();
+    EXPECT_EQ(agent->lives(), 2U);
 }
 
 } // namespace
