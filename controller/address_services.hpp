@@ -41,7 +41,12 @@ class AddressServices {
 
     /// The world that questions are answered from.
     void publish(const fabric::WorldPtr& world) {
-        if (!world_ || world_->topology != world->topology) members_.clear();
+        if (!world_ || world_->topology != world->topology) {
+            members_.clear();
+            std::erase_if(counters_, [&](const auto& counter) { // of networks that are gone
+                return !world->topology->networks.contains(std::get<0>(counter.first));
+            });
+        }
         world_ = world;
         names_.publish(world);
     }
@@ -52,13 +57,14 @@ class AddressServices {
 
     void stop() { names_.stop(); }
 
-    /// (network, protocol, message) → how many since the daemon's start. Protocols: dhcp, dhcpv6, ra, dns. Messages:
-    /// what was asked and what was answered, as the RFCs name them, in lower case: "discover", "offer"; "ignored".
+    /// (network, protocol, message) → how many since the daemon's start, of networks of the topology. Protocols: dhcp,
+    /// dhcpv6, ra, dns. Messages: what was asked and what was answered, as the RFCs name them, in lower case:
+    /// "discover", "offer"; "ignored".
     using Counters = std::map<std::tuple<std::string, std::string_view, std::string_view>, std::uint64_t>;
     const Counters& counters() const { return counters_; }
-    /// An answer that was sent unasked.
+    /// An answer that was sent unasked. Farewells of networks that are gone are not counted.
     void count(const std::string& network, std::string_view protocol, std::string_view message) {
-        ++counters_[{network, protocol, message}];
+        if (world_ && world_->topology->networks.contains(network)) ++counters_[{network, protocol, message}];
     }
 
   private:

@@ -107,6 +107,16 @@ TEST_F(AddressServicesTest, AnAnswerLeavesByThePortThatAskedAlone) {
     EXPECT_TRUE(news_.empty()) << "an offer is nobody's yet";
 }
 
+TEST_F(AddressServicesTest, WhatANetworkCountedGoesWithIt) {
+    answers(dhcp("a", "blue", Tins::DHCP::DISCOVER));
+    EXPECT_EQ(services_.counters().size(), 2U) << "discover, offer";
+    const fabric::Fixture without("[[network]]\nname = \"green\"\nkind = \"local\"\n");
+    services_.publish(without.world());
+    EXPECT_TRUE(services_.counters().empty());
+    services_.count("blue", "ra", "router_advertisement");
+    EXPECT_TRUE(services_.counters().empty()) << "that it is gone is told to its guests";
+}
+
 TEST_F(AddressServicesTest, EachNetworkOfATrunkHasItsOwnAnswer) {
     const auto out = answers(dhcp("a", "twin", Tins::DHCP::DISCOVER));
     ASSERT_EQ(out.size(), 1U);
