@@ -192,13 +192,14 @@ class CommandLine {
                 nat);
         auto* added = listing("flows", "The live flows of the switches, with what each belongs to",
                               "  weftctl flows --host kvm1 --stage guard\n  weftctl flows --owner port/web1\n"
-                              "  weftctl flows --drops --watch\n  weftctl flows --host kvm1 --raw",
+                              "  weftctl flows --drops --hits --watch\n  weftctl flows --host kvm1 --raw",
                               [this](Context& context) { return flows(context, arguments.flow); });
         added->add_option("--host", arguments.flow.host, "Only of this host")->type_name("HOST");
         added->add_option("--owner", arguments.flow.owner, "Only what belongs to this object")->type_name("KIND/NAME");
         added->add_option("--stage", arguments.flow.stage, "Only of this stage: classify, guard, switch, ...")
             ->type_name("STAGE");
         added->add_flag("--drops", arguments.flow.drops, "Only drops, with their reasons");
+        added->add_flag("--hits", arguments.flow.hits, "Only what has met packets");
         added->add_flag("--raw", arguments.flow.raw, "As the switch says it, without names");
         added = listing("show", "Everything about one object",
                         "  weftctl show port web1\n  weftctl show network private1 -o json\n"

@@ -25,6 +25,7 @@ struct FlowFilter {
     std::string owner; ///< "kind/name"
     std::string stage;
     bool drops = false;
+    bool hits = false;
     bool raw = false;
 };
 

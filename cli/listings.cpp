@@ -10,6 +10,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <functional>
 #include <ostream>
 #include <sstream>
 
@@ -22,24 +23,38 @@ namespace {
 
 constexpr std::chrono::seconds kWatchInterval{2};
 
-Result<std::string> fetch_text(const Context& context, const std::string& target, Printer print) {
-    auto value = context.daemon.get(target);
-    if (!value) return std::unexpected(value.error());
-    if (context.json) return pretty(*value);
+struct Fetched {
+    json::value value;
+    std::vector<Error> missing; ///< what the value lacks
+};
+using Fetch = std::function<Result<Fetched>(const Daemon&)>;
+
+std::string text_of(const Context& context, const Fetched& fetched, Printer print) {
+    if (context.json) return pretty(fetched.value);
     std::ostringstream text;
-    print(text, *value, context.colours);
+    print(text, fetched.value, context.colours);
     return text.str();
 }
 
-int list(Context& context, const std::string& target, Printer print) {
+std::string words_of(const Error& error) {
+    return "weftctl: " + error.text + "\n";
+}
+
+int list(Context& context, const Fetch& fetch, Printer print) {
     auto& environment = context.environment;
     while (true) {
-        const auto text = fetch_text(context, target, print);
+        const auto fetched = fetch(context.daemon);
         if (!context.watch) {
-            if (!text) return complain(context, text.error());
-            environment.out << *text;
-            return kDone;
+            if (!fetched) return complain(context, fetched.error());
+            environment.out << text_of(context, *fetched, print);
+            for (const auto& error : fetched->missing)
+                complain(context, error);
+            return fetched->missing.empty() ? kDone : kError;
         }
+        auto text = fetched ? text_of(context, *fetched, print) : words_of(fetched.error());
+        if (fetched)
+            for (const auto& error : fetched->missing)
+                text += words_of(error);
         // The screen is cleared only when the new text is there: no flicker while the daemon thinks. A daemon that is
         // away is shown as such and asked again: watching a restart is what this is for.
         if (environment.terminal) {
@@ -47,9 +62,20 @@ int list(Context& context, const std::string& target, Printer print) {
                             << coloured(fmt::format("every {} s: {}\n\n", kWatchInterval.count(), context.command),
                                         Colour::dim, context.colours);
         }
-        environment.out << (text ? *text : "weftctl: " + text.error().text + "\n") << std::flush;
+        environment.out << text << std::flush;
         if (!environment.pause(kWatchInterval)) return kDone;
     }
+}
+
+int list(Context& context, const std::string& target, Printer print) {
+    return list(
+        context,
+        [&](const Daemon& daemon) -> Result<Fetched> {
+            auto value = daemon.get(target);
+            if (!value) return std::unexpected(value.error());
+            return Fetched{std::move(*value), {}};
+        },
+        print);
 }
 
 void print_table(std::ostream& out, const Table& table, bool colours, std::string_view none) {
@@ -315,6 +341,30 @@ void print_flows(std::ostream& out, const json::value& value, bool colours) {
                 colours, "no flows");
 }
 
+/// Of all hosts, asked one by one: each answers or says why not. `query` begins with '?' or is empty.
+Result<Fetched> fetch_flows(const Daemon& daemon, const std::string& query) {
+    const auto hosts = daemon.get("/v1/hosts");
+    if (!hosts) return std::unexpected(hosts.error());
+    json::array flows;
+    Fetched fetched;
+    for (const auto& host : items(*hosts)) {
+        const auto name = url_encoded(words_at(host, "name"));
+        const auto answer =
+            daemon.call("GET", fmt::format("/v1/flows{}{}host={}", query, query.empty() ? "?" : "&", name));
+        if (!answer) return std::unexpected(answer.error());
+        if (answer->status == 200) {
+            const auto of_host = items(answer->body);
+            flows.insert(flows.end(), of_host.begin(), of_host.end());
+        } else if (answer->status == 503) {
+            fetched.missing.push_back(daemon.error_of(*answer));
+        } else {
+            return std::unexpected(daemon.error_of(*answer));
+        }
+    }
+    fetched.value = std::move(flows);
+    return fetched;
+}
+
 /// In the words of `ovs-ofctl dump-flows`, under a line for each host.
 void print_raw_flows(std::ostream& out, const json::value& value, bool colours) {
     std::string host;
@@ -340,7 +390,7 @@ void print_anything(std::ostream& out, const json::value& value, bool colours) {
 } // namespace
 
 int complain(Context& context, const Error& error) {
-    context.environment.err << "weftctl: " << error.text << '\n';
+    context.environment.err << words_of(error);
     return kError;
 }
 
@@ -380,12 +430,16 @@ int flows(Context& context, const FlowFilter& filter) {
     const auto add = [&](std::string_view key, std::string_view value) {
         if (!value.empty()) query += fmt::format("{}{}={}", query.empty() ? "?" : "&", key, url_encoded(value));
     };
-    add("host", filter.host);
     add("owner", filter.owner);
     add("stage", filter.stage);
     add("drops", filter.drops ? "1" : "");
+    add("hits", filter.hits ? "1" : "");
     add("raw", filter.raw ? "1" : "");
-    return list(context, "/v1/flows" + query, filter.raw ? print_raw_flows : print_flows);
+    add("host", filter.host);
+    const auto print = filter.raw ? print_raw_flows : print_flows;
+    if (!filter.host.empty()) return list(context, "/v1/flows" + query, print);
+    return list(
+        context, [&](const Daemon& daemon) { return fetch_flows(daemon, query); }, print);
 }
 
 int show(Context& context, const std::string& kind, const std::string& name) {

@@ -129,10 +129,7 @@ void collect_hosts(Collector& collector, const json::value& hosts) {
     for (const auto& host : items(hosts)) {
         const auto name = words_at(host, "name");
         collector.fetch("rows/" + safe(name), "/v1/rows?host=" + url_encoded(name));
-        if (words_at(host, "state") == "down")
-            collector.lack("flows/" + safe(name), name + " is down: " + words_at(host, "reason"));
-        else
-            collector.fetch("flows/" + safe(name), "/v1/flows?host=" + url_encoded(name));
+        collector.fetch("flows/" + safe(name), "/v1/flows?host=" + url_encoded(name));
     }
 }
 

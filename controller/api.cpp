@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace weft::controller {
 namespace json = boost::json;
@@ -117,6 +118,20 @@ Task<HttpResponse> trace(const Supervisor& supervisor, const HttpRequest& reques
     co_return ok(*traced);
 }
 
+/// Of what a host holds.
+HttpResponse unread(const Error& error) {
+    return http_error(error.kind == ErrorKind::invalid ? 404 : 503, error.text);
+}
+
+/// An array is all flows or those of the hosts that answered: a field of the header names the others.
+HttpResponse flows(Result<view::Flows> read) {
+    if (!read) return unread(read.error());
+    auto response = ok(std::move(read->flows));
+    if (!read->missing.empty())
+        response.fields.emplace_back("Weft-Missing", fmt::format("{}", fmt::join(read->missing, ", ")));
+    return response;
+}
+
 Task<HttpResponse> show(const Supervisor& supervisor, std::string_view path) {
     const auto slash = path.find('/');
     if (slash == std::string_view::npos) co_return http_error(404, "show needs a kind and a name: /v1/show/port/web1");
@@ -172,7 +187,7 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     if (path == "/v1/topology") co_return ok(view::topology(supervisor_));
     if (path == "/v1/rows") {
         const auto rows = view::rows(supervisor_, query_value(request, "host"));
-        co_return rows ? ok(*rows) : http_error(rows.error().kind == ErrorKind::invalid ? 404 : 503, rows.error().text);
+        co_return rows ? ok(*rows) : unread(rows.error());
     }
     if (path == "/v1/hosts") co_return ok(view::hosts(supervisor_));
     if (path == "/v1/networks") co_return ok(view::networks(supervisor_));
@@ -184,10 +199,10 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
     if (path == "/v1/qos") co_return ok(co_await view::qos(supervisor_));
     if (path == "/v1/nat") co_return ok(co_await view::translations(supervisor_));
     if (path == "/v1/flows") {
-        view::FlowQuery query{query_value(request, "host"), query_value(request, "owner"),
-                              query_value(request, "stage"), query_value(request, "drops") == "1",
-                              query_value(request, "raw") == "1"};
-        co_return ok(co_await view::flows(supervisor_, std::move(query)));
+        view::FlowQuery query{query_value(request, "host"),        query_value(request, "owner"),
+                              query_value(request, "stage"),       query_value(request, "drops") == "1",
+                              query_value(request, "hits") == "1", query_value(request, "raw") == "1"};
+        co_return flows(co_await view::flows(supervisor_, std::move(query)));
     }
     if (path == "/v1/trace") co_return co_await trace(supervisor_, request);
     if (path == "/v1/events") co_return co_await events(supervisor_, request);

@@ -10,8 +10,10 @@
 #include "fabric/probe.hpp"
 
 #include <boost/json/value.hpp>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace weft::controller {
 
@@ -79,9 +81,15 @@ Task<boost::json::value> show_routed(const Supervisor& supervisor, std::string k
 struct FlowQuery {
     std::string host, owner, stage; ///< empty: all
     bool drops = false;
-    bool raw = false; ///< match and actions as ovs-ofctl writes them, ids unnamed
+    bool hits = false; ///< only what has met packets
+    bool raw = false;  ///< match and actions as ovs-ofctl writes them, ids unnamed
 };
-Task<boost::json::value> flows(const Supervisor& supervisor, FlowQuery query);
+struct Flows {
+    boost::json::array flows;
+    std::vector<std::string> missing; ///< hosts that did not answer
+};
+/// Errors: invalid, the query names what is not there; io, the one host that is asked does not answer.
+Task<Result<Flows>> flows(const Supervisor& supervisor, FlowQuery query);
 
 struct TraceQuery {
     fabric::Question question;

@@ -5,12 +5,16 @@
 #include "pipeline/fields.hpp"
 #include "pipeline/stages.hpp"
 #include "topology/ids.hpp"
+#include "topology/nearest.hpp"
 
 #include <charconv>
 #include <fmt/format.h>
 
 namespace weft::controller {
 namespace {
+
+constexpr std::string_view kUnknown = "unknown"; ///< not weft's
+constexpr std::string_view kGone = "/?";         ///< behind the kind of an object that is gone
 
 std::uint64_t key(Kind kind, ObjectId id) {
     return static_cast<std::uint64_t>(kind) << 56 | id.value;
@@ -101,9 +105,20 @@ Names::Names(const fabric::World& world) {
 
 std::string Names::owner(std::uint64_t cookie) const {
     const auto owner = pipeline::owner_of(cookie);
-    if (!owner) return "unknown";
+    if (!owner) return std::string(kUnknown);
     const auto found = objects_.find(key(owner->kind, owner->object));
-    return found == objects_.end() ? fmt::format("{}/?", name_of(owner->kind)) : found->second.name;
+    return found == objects_.end() ? fmt::format("{}{}", name_of(owner->kind), kGone) : found->second.name;
+}
+
+std::optional<std::string> Names::misnamed(std::string_view owner) const {
+    if (owner == kUnknown || owner.ends_with(kGone)) return std::nullopt;
+    topology::Nearest nearest(owner);
+    for (const auto& [_, object] : objects_) {
+        if (object.name == owner) return std::nullopt;
+        nearest.offer(object.name);
+    }
+    const auto remedy = nearest.remedy();
+    return remedy.empty() && !owner.contains('/') ? "write KIND/NAME, as in port/web1" : remedy;
 }
 
 std::string Names::source(std::uint64_t cookie) const {

@@ -4,6 +4,7 @@
 #include "openflow/flow.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,6 +23,9 @@ class Names {
 
     /// "port/web1", "security_group/web rule 2"; "unknown" for a cookie that is not weft's or whose object is gone.
     std::string owner(std::uint64_t cookie) const;
+    /// Of something that nothing is called, as owner() would: what it may have been meant to be ("did you mean
+    /// 'port/web1'?"), how to write it, or empty. Nothing: there is one.
+    std::optional<std::string> misnamed(std::string_view owner) const;
     /// Where that object is written: "demo.toml:41"; empty for what is in no file.
     std::string source(std::uint64_t cookie) const;
     /// The value of a register of weft's as listings show it: "web", "local". Of the connection's: "pending@7".

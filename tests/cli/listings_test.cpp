@@ -40,8 +40,7 @@ TEST(Wait, GivesTheStatusAsJsonConvergedOrNot) {
 
 TEST(Listings, PassJsonThrough) {
     ScriptedDaemon daemon;
-    for (const auto* name :
-         {"status", "hosts", "networks", "ports", "routers", "gateways", "groups", "qos", "nat", "flows"}) {
+    for (const auto* name : {"status", "hosts", "networks", "ports", "routers", "gateways", "groups", "qos", "nat"}) {
         daemon.answer(std::string("/v1/") + name, kStatus);
         for (const auto& arguments : {std::vector<std::string>{name, "-o", "json"}, {"-o", "json", name}}) {
             const auto ran = daemon.weftctl(arguments);
@@ -189,9 +188,9 @@ constexpr const char* kFlows =
 
 TEST(Flows, SendTheirFiltersEncoded) {
     ScriptedDaemon daemon;
-    daemon.answer("/v1/flows?host=kvm1&owner=port%2Fweb%201&stage=guard&drops=1", kFlows);
+    daemon.answer("/v1/flows?owner=port%2Fweb%201&stage=guard&drops=1&hits=1&host=kvm1", kFlows);
     const auto ran =
-        daemon.weftctl({"flows", "--host", "kvm1", "--owner", "port/web 1", "--stage", "guard", "--drops"});
+        daemon.weftctl({"flows", "--host", "kvm1", "--owner", "port/web 1", "--stage", "guard", "--drops", "--hits"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_EQ(ran.out, "HOST  TABLE  STAGE  PRIORITY  PACKETS  BYTES  OWNER      REASON       MATCH      ACTIONS\n"
                        "kvm1      1  guard       100        4    400  port/web1  spoofed_mac  in_port=3  drop\n");
@@ -199,9 +198,35 @@ TEST(Flows, SendTheirFiltersEncoded) {
 
 TEST(Flows, AreRawInTheWordsOfOvs) {
     ScriptedDaemon daemon;
-    daemon.answer("/v1/flows?raw=1", kFlows);
-    EXPECT_EQ(daemon.weftctl({"flows", "--raw"}).out,
+    daemon.answer("/v1/flows?raw=1&host=kvm1", kFlows);
+    EXPECT_EQ(daemon.weftctl({"flows", "--raw", "--host", "kvm1"}).out,
               "# kvm1\ntable=1, n_packets=4, n_bytes=400, priority=100,in_port=3 actions=drop\n");
+}
+
+TEST(Flows, OfAllHostsButThoseThatDoNotAnswer) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/hosts", R"([{"name":"kvm1"},{"name":"kvm2"}])");
+    daemon.answer("/v1/flows?host=kvm1", kFlows);
+    daemon.answer("/v1/flows?host=kvm2", R"({"error":"kvm2 does not answer: no answer in time"})", 503);
+    const auto ran = daemon.weftctl({"flows", "-o", "json"});
+    EXPECT_EQ(boost::json::parse(ran.out), boost::json::parse(kFlows));
+    EXPECT_EQ(ran.err, "weftctl: kvm2 does not answer: no answer in time\n");
+    EXPECT_EQ(ran.code, 1);
+    daemon.answer("/v1/flows?host=kvm2", kFlows);
+    EXPECT_EQ(daemon.weftctl({"flows"}).code, 1);
+    EXPECT_EQ(boost::json::parse(daemon.weftctl({"flows", "-o", "json"}).out).as_array().size(), 2U);
+    EXPECT_EQ(daemon.weftctl({"flows"}).code, 0);
+}
+
+TEST(Flows, OfWhatIsNotThereAreOneError) {
+    ScriptedDaemon daemon;
+    daemon.answer("/v1/hosts", R"([{"name":"kvm1"},{"name":"kvm2"}])");
+    daemon.answer("/v1/flows?owner=prot%2Fa&host=kvm1", R"({"error":"no object 'prot/a': did you mean 'port/a'?"})",
+                  404);
+    const auto ran = daemon.weftctl({"flows", "--owner", "prot/a"});
+    EXPECT_EQ(ran.out, "");
+    EXPECT_EQ(ran.err, "weftctl: no object 'prot/a': did you mean 'port/a'?\n");
+    EXPECT_EQ(ran.code, 1);
 }
 
 TEST(Show, PrintsEverythingAboutAnObject) {

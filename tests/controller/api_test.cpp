@@ -190,6 +190,36 @@ TEST_F(ApiTest, HasNoRowsOfHostsThatAreDown) {
     EXPECT_EQ(answer({.method = "GET", .path = "/v1/rows"}).status, 404U);
 }
 
+TEST_F(ApiTest, FlowsOfHostsThatDoNotAnswerAreMissing) {
+    const auto flows = [&](decltype(HttpRequest::query) query) {
+        return answer({.method = "GET", .path = "/v1/flows", .query = std::move(query)});
+    };
+    const auto all = flows({});
+    EXPECT_EQ(all.status, 200U);
+    EXPECT_EQ(all.body, "[]\n");
+    EXPECT_EQ(all.fields, (decltype(all.fields){{"Weft-Missing", "kvm1, kvm2"}}));
+    const auto one = flows({{"host", "kvm1"}});
+    EXPECT_EQ(one.status, 503U);
+    EXPECT_EQ(one.body, R"({"error":"kvm1 does not answer: the bridge is not connected to weftd"})"
+                        "\n");
+}
+
+TEST_F(ApiTest, FlowsOfWhatIsNotThereAreAnError) {
+    using Query = decltype(HttpRequest::query);
+    for (const auto& [query, text] :
+         {std::pair(Query{{"host", "kvm3"}}, "no host 'kvm3': did you mean 'kvm1'?"),
+          std::pair(Query{{"stage", "gaurd"}}, "no stage 'gaurd': did you mean 'guard'?"),
+          std::pair(Query{{"owner", "prot/web1"}}, "no object 'prot/web1': did you mean 'port/web1'?"),
+          std::pair(Query{{"owner", "port/nobody"}}, "no object 'port/nobody'"),
+          std::pair(Query{{"owner", "web1"}}, "no object 'web1': write KIND/NAME, as in port/web1")}) {
+        const auto response = answer({.method = "GET", .path = "/v1/flows", .query = query});
+        EXPECT_EQ(response.status, 404U);
+        EXPECT_EQ(json::parse(response.body).at("error").as_string(), text);
+    }
+    for (const auto* owner : {"port/web1", "network/private1", "floating_ip/203.0.113.20", "port/?", "unknown"})
+        EXPECT_EQ(answer({.method = "GET", .path = "/v1/flows", .query = {{"owner", owner}}}).status, 200U) << owner;
+}
+
 TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
     const auto response = answer({.method = "GET", .path = "/metrics"});
     EXPECT_EQ(response.status, 200U);

@@ -208,7 +208,10 @@ class Metrics(FabricTest):
         self.lab.fault("kvm2", "kill-vswitchd")
         eventually(lambda: self.scrape()("weft_host_state", host="kvm2", state="down") == 1, 20, "kvm2 down")
         bundle = self.bundle(check_missing={"flows/kvm2"})
-        self.assertIn("weft-support/flows/kvm2.error.txt", bundle)
+        self.assertIn("kvm2 does not answer: ", bundle["weft-support/flows/kvm2.error.txt"])
+        flows = self.lab.ctl("flows", "-o", "json", check=False)
+        self.assertEqual(({flow["host"] for flow in json.loads(flows.stdout)}, flows.returncode), ({"kvm1"}, 1))
+        self.assertIn("weftctl: kvm2 does not answer: ", flows.stderr)
         self.lab.fault("kvm2", "heal")
         self.lab.wait()
         eventually(lambda: self.scrape()("weft_host_state", host="kvm2", state="synced") == 1, 20, "kvm2 synced")
@@ -237,6 +240,9 @@ class Metrics(FabricTest):
             self.assertLess(time.monotonic() - began, 2 * SCALE)
         finally:
             os.kill(process, signal.SIGCONT)
+            flows = self.lab.ctl("flows", "--host", "kvm2", check=False)
+            self.assertEqual((flows.stdout, flows.returncode), ("", 1))
+            self.assertIn("weftctl: kvm2 does not answer: ", flows.stderr)
         self.lab.wait()
 
     def bundle(self, *options, check_missing=frozenset()):
