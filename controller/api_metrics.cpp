@@ -229,6 +229,8 @@ Task<std::string> metrics(const Supervisor& supervisor, SwitchCounts& counts) {
     add_guests(all, supervisor);
     add_events(all, supervisor);
     for (const auto& measured : measure_process()) {
+    for (const auto kind : kEventKinds)
+        by_kind.emplace(kind, 0);
         auto family = measured.counts ? counter(measured.name, measured.help) : gauge(measured.name, measured.help);
         family.add(measured.value);
         all.push_back(family.take());

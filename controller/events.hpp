@@ -8,6 +8,7 @@
 #include "controller/log.hpp"
 #include "controller/timestamp.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -15,15 +16,54 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace weft::controller {
 
+/// What an event's kind may be. docs/operations.md says of each when.
+inline constexpr auto kEventKinds = std::to_array<std::string_view>({"allocation",
+                                                                     "drift_repaired",
+                                                                     "flows_refused",
+                                                                     "foreign_qos",
+                                                                     "gateway_active",
+                                                                     "gateway_down",
+                                                                     "host_cleaned",
+                                                                     "host_degraded",
+                                                                     "host_down",
+                                                                     "host_left",
+                                                                     "host_synced",
+                                                                     "lease",
+                                                                     "lease_declined",
+                                                                     "lease_refused",
+                                                                     "lease_released",
+                                                                     "libvirt_down",
+                                                                     "libvirt_following",
+                                                                     "libvirt_refused",
+                                                                     "new_connection_rate",
+                                                                     "nexthop_failed",
+                                                                     "nexthop_resolved",
+                                                                     "port_moved",
+                                                                     "port_plugged",
+                                                                     "port_unplugged",
+                                                                     "punt_limit",
+                                                                     "refused_connection",
+                                                                     "rows_refused",
+                                                                     "snat_exhausted",
+                                                                     "state",
+                                                                     "topology_applied",
+                                                                     "topology_confirmed",
+                                                                     "topology_refused",
+                                                                     "topology_rolled_back",
+                                                                     "uplink_down",
+                                                                     "uplink_up",
+                                                                     "vm"});
+
 struct Event {
     std::uint64_t seq = 0; ///< from 1, rising, across restarts
     Timestamp time;
-    std::string kind;   ///< a word to filter by: "host_synced", "topology_applied", "drift_repaired"
+    std::string kind;   ///< one of kEventKinds
     std::string host;   ///< may be empty
     std::string object; ///< "port web1"; may be empty
     std::string text;   ///< one sentence

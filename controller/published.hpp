@@ -7,6 +7,9 @@
 #include "controller/state.hpp"
 #include "fabric/world.hpp"
 
+#include <algorithm>
+#include <cassert>
+
 namespace weft::controller {
 
 struct Published {
@@ -24,6 +27,7 @@ struct Voice {
     /// A log line and an event in the same words.
     void say(LogLevel level, const std::string& kind, const std::string& host, const std::string& object,
              const std::string& text) const {
+        assert(std::ranges::find(kEventKinds, kind) != kEventKinds.end());
         if (silent) return;
         const auto subject = host.empty() ? std::string("weftd") : host;
         log.write(level, object.empty() ? subject : subject + "/" + object, text);

@@ -2,7 +2,11 @@
 
 #include "tests/controller/temporary_directory.hpp"
 
+#include <fstream>
 #include <gtest/gtest.h>
+#include <regex>
+#include <set>
+#include <sstream>
 
 namespace weft::controller {
 namespace {
@@ -31,6 +35,23 @@ TEST(Iso8601, WritesAndReadsMilliseconds) {
     EXPECT_FALSE(parse_iso8601("2024-05-01T12:00:00Z"));
     EXPECT_FALSE(parse_iso8601("2024-02-30T12:00:00.000Z"));
     EXPECT_FALSE(parse_iso8601("2024-05-01T25:00:00.000Z"));
+}
+
+TEST(EventKinds, AreThoseOfTheDocuments) {
+    std::ostringstream text;
+    text << std::ifstream(WEFT_SOURCE_DIR "/docs/operations.md").rdbuf();
+    const auto all = text.str();
+    const auto from = all.find("| kind | when |\n");
+    ASSERT_NE(from, std::string::npos);
+    std::istringstream rows(all.substr(from, all.find("\n\n", from) - from));
+    std::set<std::string, std::less<>> documented;
+    const std::regex word("`([a-z_]+)`");
+    for (std::string row; std::getline(rows, row);) {
+        const auto cell = row.substr(0, row.find('|', 1));
+        for (std::sregex_iterator found(cell.begin(), cell.end(), word), end; found != end; ++found)
+            documented.insert((*found)[1]);
+    }
+    EXPECT_EQ(documented, (std::set<std::string, std::less<>>(kEventKinds.begin(), kEventKinds.end())));
 }
 
 TEST(EventLog, NumbersAndKeepsTheNewest) {
