@@ -53,11 +53,22 @@ boost::json::value networks(const Supervisor& supervisor);
 /// Of every network that serves its guests: where it is asked, and what was asked and answered.
 boost::json::value services(const Supervisor& supervisor);
 Task<boost::json::value> ports(const Supervisor& supervisor);
+/// How many ports are in each state; one that is claimed more than once is in several.
+std::map<std::string, std::size_t> port_states(const Supervisor& supervisor);
 boost::json::value routers(const Supervisor& supervisor);
 boost::json::value gateways(const Supervisor& supervisor);
 Task<boost::json::value> translations(const Supervisor& supervisor);
-/// The same with counts that were read before.
-boost::json::array translations(const Supervisor& supervisor, const TranslationCounts& counts);
+/// One of these, and what its counts are found by.
+struct Translation {
+    TranslationCounts::key_type key;
+    std::string gateway, kind, outside, inside, router, host; ///< router, host: may be empty
+};
+std::vector<Translation> all_translations(const Supervisor& supervisor);
+/// "203.0.113.2,203.0.113.8-203.0.113.9"
+std::string addresses_of_snat(const nat::Gateway& gateway);
+/// Of a next hop `ip` whose MAC may be known.
+Resolution next_hop(const Supervisor& supervisor, const nat::Gateway& gateway, const Ip& ip,
+                    const std::optional<Mac>& mac);
 Task<boost::json::value> groups(const Supervisor& supervisor);
 /// For show(): null when there is none of that name.
 Task<boost::json::value> show_group(const Supervisor& supervisor, std::string name);

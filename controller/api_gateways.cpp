@@ -61,10 +61,9 @@ json::object router_object(const fabric::World& world, const fabric::RouterView&
 json::value nexthop_object(const Supervisor& supervisor, const nat::Gateway& gateway, const std::optional<Ip>& ip,
                            const std::optional<Mac>& mac) {
     if (!ip) return nullptr;
-    auto state = supervisor.next_hops().state(gateway, active_host(supervisor, gateway.name), *ip);
-    // Known from before a restart, or a port of weft's.
-    if (mac && state == Resolution::resolving) state = Resolution::resolved;
-    return json::object{{"address", ip->to_string()}, {"mac", text_or_null(mac)}, {"state", name_of(state)}};
+    return json::object{{"address", ip->to_string()},
+                        {"mac", text_or_null(mac)},
+                        {"state", name_of(next_hop(supervisor, gateway, *ip, mac))}};
 }
 
 json::object gateway_object(const Supervisor& supervisor, const nat::Gateway& gateway) {
@@ -103,12 +102,11 @@ Task<TranslationCounts> read_counts(const Supervisor& supervisor) {
     co_return counts;
 }
 
-/// The rows of one gateway.
-class Translations {
+/// Those of one gateway.
+class Lister {
   public:
-    Translations(const Supervisor& supervisor, const nat::Gateway& gateway, const TranslationCounts& counts,
-                 json::array& rows)
-        : gateway_(gateway), active_(active_host(supervisor, gateway.name)), counts_(counts), rows_(rows) {}
+    Lister(const Supervisor& supervisor, const nat::Gateway& gateway, std::vector<Translation>& all)
+        : gateway_(gateway), active_(active_host(supervisor, gateway.name)), all_(all) {}
 
     void list() {
         if (!gateway_.snat.empty())
@@ -128,7 +126,7 @@ class Translations {
         auto behind = router.behind;
         std::erase_if(behind, [](const Prefix& prefix) { return prefix.address.is_v6(); });
         if (behind.empty()) return;
-        add("snat", joined(texts(gateway_.snat)), joined(texts(behind)), {Kind::router, router.id}, active_,
+        add("snat", addresses_of_snat(gateway_), joined(texts(behind)), {Kind::router, router.id}, active_,
             router.router);
     }
 
@@ -139,22 +137,12 @@ class Translations {
 
     void add(std::string_view kind, const std::string& outside, const std::string& inside,
              const TranslationCounts::key_type& key, const std::string& host, const std::string& router = {}) {
-        const auto found = counts_.find(key);
-        const auto count = found == counts_.end() ? Count{} : found->second;
-        rows_.push_back({{"gateway", gateway_.name},
-                         {"kind", kind},
-                         {"public", outside},
-                         {"private", inside},
-                         {"router", name_or_null(router)},
-                         {"host", name_or_null(host)},
-                         {"packets", count.packets},
-                         {"bytes", count.bytes}});
+        all_.push_back({key, gateway_.name, std::string(kind), outside, inside, router, host});
     }
 
     const nat::Gateway& gateway_;
     const std::string active_;
-    const TranslationCounts& counts_;
-    json::array& rows_;
+    std::vector<Translation>& all_;
 };
 
 /// Of `rows`, those whose `key` is `text`.
@@ -236,15 +224,40 @@ json::value gateways(const Supervisor& supervisor) {
     return result;
 }
 
-json::array translations(const Supervisor& supervisor, const TranslationCounts& counts) {
-    json::array rows;
+std::string addresses_of_snat(const nat::Gateway& gateway) {
+    return joined(texts(gateway.snat));
+}
+
+std::vector<Translation> all_translations(const Supervisor& supervisor) {
+    std::vector<Translation> all;
     for (const auto& [_, gateway] : supervisor.intent().published().world->gateways)
-        Translations(supervisor, *gateway, counts, rows).list();
-    return rows;
+        Lister(supervisor, *gateway, all).list();
+    return all;
 }
 
 Task<json::value> translations(const Supervisor& supervisor) {
-    co_return json::value(translations(supervisor, co_await read_counts(supervisor)));
+    const auto counts = co_await read_counts(supervisor);
+    json::array rows;
+    for (const auto& translation : all_translations(supervisor)) {
+        const auto found = counts.find(translation.key);
+        const auto count = found == counts.end() ? Count{} : found->second;
+        rows.push_back({{"gateway", translation.gateway},
+                        {"kind", translation.kind},
+                        {"public", translation.outside},
+                        {"private", translation.inside},
+                        {"router", name_or_null(translation.router)},
+                        {"host", name_or_null(translation.host)},
+                        {"packets", count.packets},
+                        {"bytes", count.bytes}});
+    }
+    co_return json::value(std::move(rows));
+}
+
+Resolution next_hop(const Supervisor& supervisor, const nat::Gateway& gateway, const Ip& ip,
+                    const std::optional<Mac>& mac) {
+    const auto state = supervisor.next_hops().state(gateway, active_host(supervisor, gateway.name), ip);
+    // Known from before a restart, or a port of weft's.
+    return mac && state == Resolution::resolving ? Resolution::resolved : state;
 }
 
 Task<json::value> show_routed(const Supervisor& supervisor, std::string kind, std::string name) {

@@ -5,7 +5,6 @@
 #include "pipeline/punt.hpp"
 
 #include <array>
-#include <boost/json.hpp>
 #include <prometheus/text_serializer.h>
 
 namespace weft::controller::view {
@@ -75,6 +74,19 @@ void add_hosts(Families& all, const Supervisor& supervisor) {
             states.add(agent.status().state == state ? 1 : 0,
                        {{"host", name}, {"state", std::string(controller::name_of(state))}});
     all.push_back(states.take());
+    auto libvirt = gauge("weft_host_libvirt_state", "1 for the state that the host's libvirt is in, 0 for the others.");
+    for (const auto& [name, agent] : supervisor.hosts()) {
+        using Phase = LibvirtAgent::Phase;
+        if (!agent.libvirt) continue;
+        for (const auto phase : {Phase::connecting, Phase::down, Phase::offering, Phase::following, Phase::refused})
+            libvirt.add(agent.libvirt->phase() == phase ? 1 : 0,
+                        {{"host", name}, {"state", std::string(controller::name_of(phase))}});
+    }
+    all.push_back(libvirt.take());
+    auto ports = gauge("weft_ports", "Ports in each state (as weftctl ports).");
+    for (const auto& [state, count] : view::port_states(supervisor))
+        ports.add(static_cast<double>(count), {{"state", state}});
+    all.push_back(ports.take());
     all.push_back(by_host(gauge("weft_host_flows", "Flows that the host should hold."), supervisor,
                           [](const HostAgent& agent) { return agent.flows->flows(); }));
     all.push_back(by_host(gauge("weft_host_groups", "OpenFlow groups that the host should hold."), supervisor,
@@ -139,40 +151,55 @@ void add_counts(Families& all, const SwitchCounts& counts) {
 
 void add_gateways(Families& all, const Supervisor& supervisor, const SwitchCounts& counts) {
     auto active = gauge("weft_gateway_active", "1 for the candidate that translates, 0 for the others.");
-    auto exhausted =
-        counter("weft_snat_exhausted_packets_total", "Packets dropped for want of a free port of the SNAT addresses.");
+    auto next_hops =
+        gauge("weft_gateway_next_hop_state", "1 for the state that the gateway's next hop is in, 0 for the others.");
+    auto exhausted = counter("weft_snat_exhausted_packets_total",
+                             "Packets that the host dropped for want of a free port of the SNAT addresses.");
     for (const auto& [name, gateway] : supervisor.intent().published().world->gateways) {
         const auto at = supervisor.intent().active().find(name);
         for (const auto& candidate : gateway->candidates)
             active.add(at != supervisor.intent().active().end() && at->second == candidate.host ? 1 : 0,
                        {{"gateway", name}, {"host", candidate.host}});
-        std::uint64_t packets = 0;
-        for (const auto& [_, host] : counts.hosts())
-            if (const auto found = host->exhausted.find(gateway->id); found != host->exhausted.end())
-                packets += found->second.total();
-        exhausted.add(static_cast<double>(packets), {{"gateway", name}});
+        for (const auto& [ip, mac] :
+             {std::pair(gateway->nexthop, gateway->nexthop_mac), std::pair(gateway->nexthop6, gateway->nexthop6_mac)}) {
+            if (!ip) continue;
+            const auto is = view::next_hop(supervisor, *gateway, *ip, mac);
+            for (const auto state : {Resolution::resolving, Resolution::resolved, Resolution::failed})
+                next_hops.add(
+                    is == state ? 1 : 0,
+                    {{"gateway", name}, {"address", ip->to_string()}, {"state", std::string(name_of(state))}});
+        }
+        if (gateway->snat.empty()) continue;
+        for (const auto& [host, counted] : counts.hosts())
+            if (const auto found = counted->exhausted.find(gateway->id); found != counted->exhausted.end())
+                exhausted.add(static_cast<double>(found->second.total()),
+                              {{"gateway", name}, {"host", host}, {"public", view::addresses_of_snat(*gateway)}});
     }
     all.push_back(active.take());
+    all.push_back(next_hops.take());
     all.push_back(exhausted.take());
+}
 
-    auto packets = counter("weft_translated_packets_total", "Packets translated, by translation (as weftctl nat).");
+void add_translations(Families& all, const Supervisor& supervisor, const SwitchCounts& counts) {
+    auto packets = counter("weft_translated_packets_total", "Packets that the host translated, by translation.");
     auto bytes = counter("weft_translated_bytes_total", "Bytes of these.");
-    std::map<std::pair<std::string, std::string>, int> translations;
-    for (const auto& row : view::translations(supervisor, counts.translations())) {
-        const auto text = [&row](const char* key) {
-            const auto& value = row.at(key);
-            return value.is_string() ? std::string(value.get_string()) : std::string();
-        };
-        const Family::Labels labels{{"gateway", text("gateway")},
-                                    {"kind", text("kind")},
-                                    {"public", text("public")},
-                                    {"router", text("router")}};
-        packets.add(row.at("packets").to_number<double>(), labels);
-        bytes.add(row.at("bytes").to_number<double>(), labels);
-        ++translations[{text("gateway"), text("kind")}];
+    std::map<std::pair<std::string, std::string>, int> kinds;
+    for (const auto& translation : view::all_translations(supervisor)) {
+        ++kinds[{translation.gateway, translation.kind}];
+        for (const auto& [host, counted] : counts.hosts()) {
+            const auto found = counted->translations.find(translation.key);
+            if (found == counted->translations.end()) continue;
+            const Family::Labels labels{{"gateway", translation.gateway},
+                                        {"host", host},
+                                        {"kind", translation.kind},
+                                        {"public", translation.outside},
+                                        {"router", translation.router}};
+            packets.add(static_cast<double>(found->second.first.total()), labels);
+            bytes.add(static_cast<double>(found->second.second.total()), labels);
+        }
     }
     auto count = gauge("weft_translations", "Translations of the gateway, by kind.");
-    for (const auto& [key, number] : translations)
+    for (const auto& [key, number] : kinds)
         count.add(number, {{"gateway", key.first}, {"kind", key.second}});
     all.push_back(count.take());
     all.push_back(packets.take());
@@ -202,6 +229,8 @@ void add_guests(Families& all, const Supervisor& supervisor) {
 void add_events(Families& all, const Supervisor& supervisor) {
     const auto& counts = supervisor.events().counts();
     std::map<std::string, std::uint64_t> by_kind;
+    for (const auto kind : kEventKinds)
+        by_kind.emplace(kind, 0);
     for (const auto& [key, count] : counts)
         by_kind[key.first] += count;
     auto events = counter("weft_events_total", "Events, by kind (as weftctl events).");
@@ -226,11 +255,10 @@ Task<std::string> metrics(const Supervisor& supervisor, SwitchCounts& counts) {
     add_sessions(all, supervisor);
     add_counts(all, counts);
     add_gateways(all, supervisor, counts);
+    add_translations(all, supervisor, counts);
     add_guests(all, supervisor);
     add_events(all, supervisor);
     for (const auto& measured : measure_process()) {
-    for (const auto kind : kEventKinds)
-        by_kind.emplace(kind, 0);
         auto family = measured.counts ? counter(measured.name, measured.help) : gauge(measured.name, measured.help);
         family.add(measured.value);
         all.push_back(family.take());

@@ -326,6 +326,22 @@ Task<json::value> ports(const Supervisor& supervisor) {
     co_return json::value(std::move(result));
 }
 
+std::map<std::string, std::size_t> port_states(const Supervisor& supervisor) {
+    std::map<std::string, std::size_t> states{
+        {"up", 0}, {"down", 0}, {"unbound", 0}, {"duplicate", 0}, {"arriving", 0}};
+    const auto judged = supervisor.intent().judge();
+    for (const auto& [name, _] : supervisor.intent().topology().ports) {
+        const auto claims = judged.find(name);
+        if (claims == judged.end()) {
+            ++states["unbound"];
+            continue;
+        }
+        for (const auto& claim : claims->second)
+            ++states[std::string(state_of(claim))];
+    }
+    return states;
+}
+
 json::value events(const EventLog& events, std::uint64_t since) {
     json::array result;
     for (const auto& event : events.since(since))

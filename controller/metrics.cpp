@@ -29,12 +29,13 @@ double seconds(SteadyClock::duration duration) {
 struct Metrics::Instruments {
     prometheus::Registry registry;
     std::array<prometheus::Counter*, kPunts.size()> punts{};
-    prometheus::Histogram& apply = histogram(
-        "weft_apply_duration_seconds", "Time in which weftd stored a revision and brought it into force in itself.",
-        {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30});
+    prometheus::Histogram& apply =
+        histogram("weft_apply_duration_seconds",
+                  "Time in which weftd stored a revision and brought it into force in itself, once it was checked.",
+                  {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30});
     prometheus::Histogram& convergence =
         histogram("weft_convergence_duration_seconds",
-                  "Time from an apply until every host that could be reached had acknowledged it.",
+                  "Time from an apply until every host that is neither down nor degraded had acknowledged it.",
                   {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300});
     prometheus::Histogram& loop =
         histogram("weft_event_loop_delay_seconds", "How late weftd's event loop was with a timer of every 100 ms.",

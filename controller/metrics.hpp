@@ -21,9 +21,9 @@ class Metrics {
 
     /// A switch sent a packet; nothing: with userdata that no weft writes.
     void punted(std::optional<pipeline::Punt> what);
-    /// A revision came into force in the daemon, which did nothing else meanwhile.
+    /// A revision, parsed and checked before, came into force in the daemon, which did nothing else meanwhile.
     void applied(SteadyClock::duration took);
-    /// Every host that can be reached has acknowledged it. `took`: from the start of the apply.
+    /// Every host that is neither down nor degraded has acknowledged it. `took`: from when it began to be stored.
     void converged(SteadyClock::duration took);
     /// What waited for the event loop waited for so long.
     void delayed(SteadyClock::duration late);

@@ -126,12 +126,4 @@ Task<void> SwitchCounts::refresh(const Supervisor& supervisor) {
         co_await sleep_for(kLook);
 }
 
-TranslationCounts SwitchCounts::translations() const {
-    TranslationCounts sums;
-    for (const auto& [_, host] : hosts_)
-        for (const auto& [key, counts] : host->translations)
-            sums[key] += {counts.first.total(), counts.second.total()};
-    return sums;
-}
-
 } // namespace weft::controller

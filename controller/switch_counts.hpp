@@ -43,8 +43,6 @@ class SwitchCounts {
 
     /// By name, of hosts in the topology.
     const std::map<std::string, std::shared_ptr<const Host>>& hosts() const { return shown_; }
-    /// Of all hosts together.
-    TranslationCounts translations() const;
 
   private:
     /// One reading of all hosts.

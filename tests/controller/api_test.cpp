@@ -224,19 +224,27 @@ TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
     const auto response = answer({.method = "GET", .path = "/metrics"});
     EXPECT_EQ(response.status, 200U);
     EXPECT_EQ(response.content_type, "text/plain; version=0.0.4; charset=utf-8");
-    for (const auto* line :
-         {"weft_revision 1", "weft_converged 0", "weft_revisions_awaiting_confirm 0",
-          R"(weft_host_state{host="kvm1",state="down"} 1)", R"(weft_host_state{host="kvm1",state="synced"} 0)",
-          R"(weft_host_connections_total{host="kvm2",protocol="openflow"} 0)",
-          R"(weft_host_messages_sent_total{host="kvm2",kind="flow_mod"} 0)",
-          R"(weft_drift_repairs_total{host="kvm1"} 0)", R"(weft_events_total{kind="topology_applied"} 1)",
-          R"(weft_gateway_active{gateway="igw1",host="kvm2"} 1)",
-          R"(weft_gateway_active{gateway="igw1",host="kvm1"} 0)",
-          R"(weft_snat_exhausted_packets_total{gateway="igw1"} 0)",
-          R"(weft_translations{gateway="igw1",kind="floating_ip"} 1)",
-          R"(weft_translated_packets_total{gateway="igw1",kind="floating_ip",public="203.0.113.20",router=""} 0)",
-          R"(weft_leases{protocol="dhcp"} 0)", "weft_apply_duration_seconds_count 1",
-          "# TYPE weft_event_loop_delay_seconds histogram", "# TYPE process_cpu_seconds_total counter"})
+    for (const auto* line : {"weft_revision 1",
+                             "weft_converged 0",
+                             "weft_revisions_awaiting_confirm 0",
+                             R"(weft_host_state{host="kvm1",state="down"} 1)",
+                             R"(weft_host_state{host="kvm1",state="synced"} 0)",
+                             R"(weft_host_connections_total{host="kvm2",protocol="openflow"} 0)",
+                             R"(weft_host_messages_sent_total{host="kvm2",kind="flow_mod"} 0)",
+                             R"(weft_drift_repairs_total{host="kvm1"} 0)",
+                             R"(weft_events_total{kind="topology_applied"} 1)",
+                             R"(weft_gateway_active{gateway="igw1",host="kvm2"} 1)",
+                             R"(weft_gateway_active{gateway="igw1",host="kvm1"} 0)",
+                             R"(weft_gateway_next_hop_state{gateway="igw1",address="203.0.113.1",state="resolving"} 1)",
+                             R"(weft_gateway_next_hop_state{gateway="igw1",address="203.0.113.1",state="failed"} 0)",
+                             R"(weft_ports{state="unbound"} 1)",
+                             R"(weft_ports{state="up"} 0)",
+                             R"(weft_events_total{kind="libvirt_down"} 0)",
+                             R"(weft_translations{gateway="igw1",kind="floating_ip"} 1)",
+                             R"(weft_leases{protocol="dhcp"} 0)",
+                             "weft_apply_duration_seconds_count 1",
+                             "# TYPE weft_event_loop_delay_seconds histogram",
+                             "# TYPE process_cpu_seconds_total counter"})
         EXPECT_NE(response.body.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << response.body;
 }
 

@@ -155,7 +155,7 @@ class Metrics(FabricTest):
         exported = {name for name in re.findall(r"^# TYPE (\S+)", self.scrape().text, re.M) if name.startswith("weft_")}
         table = re.findall(r"^\| ((?:`weft_[^|]*`)+) \|", (fabric.ROOT / "docs/operations.md").read_text(), re.M)
         documented = {name for row in table for name in re.findall(r"`(weft_\w+)`", row)}
-        seldom = {"weft_confirm_deadline_timestamp_seconds", "weft_service_messages_total"}
+        seldom = {"weft_confirm_deadline_timestamp_seconds", "weft_service_messages_total", "weft_host_libvirt_state"}
         self.assertEqual(exported - seldom, documented - seldom)
 
     def test_drops_are_counted_by_host_and_reason(self):
@@ -178,8 +178,10 @@ class Metrics(FabricTest):
         self.rises(before, 1, "weft_punts_total", kind="ttl_expired")
         self.rises(before, 1, "weft_packet_ins_total", host="kvm1")
         self.rises(before, 1, "weft_host_messages_sent_total", host="kvm1", kind="packet_out")
-        self.rises(before, 1, "weft_translated_packets_total", gateway="igw1", kind="snat", router="main",
+        self.rises(before, 1, "weft_translated_packets_total", gateway="igw1", host="kvm1", kind="snat", router="main",
                    public="203.0.113.2")
+        self.assertEqual(before("weft_gateway_next_hop_state", gateway="igw1", address="203.0.113.1", state="resolved"), 1)
+        self.assertEqual(before("weft_ports", state="up"), 2)
         self.assertEqual(before("weft_gateway_active", gateway="igw1", host="kvm1"), 1)
         self.assertEqual(before("weft_gateway_active", gateway="igw1", host="kvm2"), 0)
 
@@ -238,11 +240,11 @@ class Metrics(FabricTest):
                 wire.send(Ether(src="52:54:00:99:99:99", dst="ff:ff:ff:ff:ff:ff") / IP(src="10.0.1.10") / UDP())
             self.scrape()
             self.assertLess(time.monotonic() - began, 2 * SCALE)
-        finally:
-            os.kill(process, signal.SIGCONT)
             flows = self.lab.ctl("flows", "--host", "kvm2", check=False)
             self.assertEqual((flows.stdout, flows.returncode), ("", 1))
             self.assertIn("weftctl: kvm2 does not answer: ", flows.stderr)
+        finally:
+            os.kill(process, signal.SIGCONT)
         self.lab.wait()
 
     def bundle(self, *options, check_missing=frozenset()):
