@@ -2,100 +2,166 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json.hpp>
 #include <cctype>
-#include <string_view>
 
 namespace weft::cli {
 namespace {
 
+namespace json = boost::json;
+
 constexpr std::string_view kHidden = "***";
-constexpr std::array<std::string_view, 6> kSecrets{"password", "passwd", "secret", "token", "psk", "private_key"};
+constexpr std::array<std::string_view, 12> kSecrets{"password", "passwd",     "passphrase", "pwd",
+                                                    "secret",   "secret_key", "token",      "psk",
+                                                    "api_key",  "apikey",     "access_key", "private_key"};
 
 // Read by hand, in one pass each: std::regex recurses over the length of what it matches, and a bundle's texts are
 // long.
 
-bool ends_userinfo(char c) {
-    return c == '/' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '\\' ||
+std::size_t find_from(std::string_view text, std::size_t begin, bool (*wanted)(char)) {
+    return static_cast<std::size_t>(
+        std::find_if(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), wanted) - text.begin());
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return result;
+}
+
+/// Of a URI. A quote such as ' may stand in it, before the host (RFC 3986, section 3.2.1).
+bool ends_authority(char c) {
+    return c == '/' || c == '?' || c == '#' || c == '"' || c == '<' || c == '>' ||
            std::isspace(static_cast<unsigned char>(c)) != 0;
 }
 
-/// scheme://user:PASSWORD@host (RFC 3986, section 3.2.1)
+/// What stands before the host, without what is secret: "root:***". There is no user of http who is none.
+std::string without_password(std::string_view before, std::string_view userinfo) {
+    const auto scheme = lower(before);
+    if (scheme.ends_with("http") || scheme.ends_with("https")) return std::string(kHidden);
+    const auto colon = userinfo.find(':');
+    if (colon == std::string_view::npos) return std::string(userinfo);
+    return std::string(userinfo.substr(0, colon + 1)).append(kHidden);
+}
+
 std::string without_userinfo(std::string_view text) {
     std::string result;
     for (std::size_t at = 0;;) {
         const auto scheme = text.find("://", at);
         if (scheme == std::string_view::npos) return result.append(text.substr(at));
         const auto begin = scheme + 3;
-        const auto end = static_cast<std::size_t>(
-            std::find_if(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), ends_userinfo) - text.begin());
+        const auto end = find_from(text, begin, ends_authority);
         const auto authority = text.substr(begin, end - begin);
-        const auto host = authority.rfind('@');
-        const auto colon = authority.find(':');
-        if (host != std::string_view::npos && colon < host)
-            result.append(text.substr(at, begin + colon + 1 - at)).append(kHidden).append(authority.substr(host));
+        result.append(text.substr(at, begin - at));
+        if (const auto host = authority.rfind('@'); host != std::string_view::npos)
+            result.append(without_password(text.substr(at, scheme - at), authority.substr(0, host)))
+                .append(authority.substr(host));
         else
-            result.append(text.substr(at, end - at));
+            result.append(authority);
         at = end;
     }
 }
 
 bool is_word(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+}
+bool is_no_word(char c) {
+    return !is_word(c);
 }
 
-/// Past blanks, and past what closes the key's quotes, with the backslash of a text within a text.
+/// "api_token" and "API-Token" as well as "token".
+bool names_secret(std::string_view word) {
+    auto key = lower(word);
+    std::ranges::replace(key, '-', '_');
+    return std::ranges::any_of(kSecrets, [&](auto secret) { return key.ends_with(secret); });
+}
+
 std::size_t past_blanks(std::string_view text, std::size_t at) {
     while (at < text.size() && (text[at] == ' ' || text[at] == '\t'))
         ++at;
     return at;
 }
+std::size_t past_backslashes(std::string_view text, std::size_t at) {
+    return std::min(text.find_first_not_of('\\', at), text.size());
+}
+bool quote_at(std::string_view text, std::size_t at) {
+    return at < text.size() && (text[at] == '"' || text[at] == '\'');
+}
+/// Past what closes the key's quotes.
 std::size_t past_quote(std::string_view text, std::size_t at) {
-    if (at + 1 < text.size() && text[at] == '\\') ++at;
-    if (at < text.size() && (text[at] == '"' || text[at] == '\'')) ++at;
-    return at;
+    const auto quote = past_backslashes(text, at);
+    return quote_at(text, quote) ? quote + 1 : at;
 }
 
-/// key = "VALUE", "key": "VALUE", key=VALUE: where the value begins; npos where no value follows. (An object that is
-/// called so is none.)
+/// key = "VALUE", "key": "VALUE", key=VALUE: where the value begins, quotes included; npos where none follows. (An
+/// object that is called so is none.)
 std::size_t value_after(std::string_view text, std::size_t key_end) {
     auto at = past_blanks(text, past_quote(text, key_end));
     if (at >= text.size() || (text[at] != '=' && text[at] != ':')) return std::string_view::npos;
     at = past_blanks(text, at + 1);
-    if (at < text.size() && (text[at] == '{' || text[at] == '[' || text.substr(at).starts_with("null")))
-        return std::string_view::npos;
-    return past_quote(text, at);
+    return at < text.size() && text[at] != '{' && text[at] != '[' ? at : std::string_view::npos;
 }
 
-std::size_t end_of_value(std::string_view text, std::size_t begin) {
-    const char before = text[begin - 1];
-    const bool quoted = before == '"' || before == '\'';
-    const auto end = quoted ? text.find_first_of(std::string{before, '\\', '\n'}, begin)
-                            : text.find_first_of(" \t\r\n,;&\"'}])\\", begin);
-    return std::min(end, text.size());
+struct Span {
+    std::size_t begin, end;
+};
+
+/// TOML's """…""" and '''…'''.
+Span in_three_quotes(std::string_view text, std::size_t begin) {
+    const auto quotes = text.substr(begin - 3, 3);
+    for (auto at = begin; at < text.size(); ++at) {
+        if (text[at] == '\\' && quotes[0] == '"')
+            ++at;
+        else if (text.substr(at).starts_with(quotes))
+            return {begin, at};
+    }
+    return {begin, text.size()};
+}
+
+/// In quotes that stand behind `backslashes` of them: 0, in a text within a text 1, in one within that 3. Such a text
+/// escapes each backslash and each quote within by as many; the run before the quote that closes it tells.
+Span in_quotes(std::string_view text, std::size_t begin, std::size_t backslashes) {
+    const char quote = text[begin - 1];
+    std::size_t run = 0;
+    for (auto at = begin; at < text.size() && text[at] != '\n'; ++at) {
+        if (text[at] == '\\') {
+            ++run;
+            continue;
+        }
+        if (text[at] == quote && run % (2 * (backslashes + 1)) == backslashes) return {begin, at - backslashes};
+        run = 0;
+    }
+    return {begin, std::min(text.find('\n', begin), text.size())};
+}
+
+Span value_at(std::string_view text, std::size_t at) {
+    const auto quote = past_backslashes(text, at);
+    if (!quote_at(text, quote)) {
+        const auto end = std::min(text.find_first_of(" \t\r\n,;&\"'}])", at), text.size());
+        return {at, text.substr(at, end - at) == "null" ? at : end};
+    }
+    if (quote == at && text.substr(at).starts_with(std::string(3, text[at]))) return in_three_quotes(text, at + 3);
+    return in_quotes(text, quote + 1, quote - at);
 }
 
 std::string without_values(std::string_view text) {
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     std::string result;
     std::size_t copied = 0;
     for (std::size_t at = 0; at < text.size();) {
-        if (!is_word(lower[at])) {
+        if (!is_word(text[at])) {
             ++at;
             continue;
         }
-        const auto end = static_cast<std::size_t>(
-            std::find_if_not(lower.begin() + static_cast<std::ptrdiff_t>(at), lower.end(), is_word) - lower.begin());
-        const auto word = std::string_view(lower).substr(at, end - at);
+        const auto end = find_from(text, at, is_no_word);
+        const bool secret = names_secret(text.substr(at, end - at));
         at = end;
-        // "api_token" as well as "token"
-        if (std::ranges::none_of(kSecrets, [&](auto secret) { return word.ends_with(secret); })) continue;
-        const auto value = value_after(text, end);
-        if (value == std::string_view::npos) continue;
-        const auto value_end = end_of_value(text, value);
-        if (value_end == value) continue;
-        result.append(text.substr(copied, value - copied)).append(kHidden);
-        at = copied = value_end;
+        if (!secret) continue;
+        const auto after = value_after(text, end);
+        if (after == std::string_view::npos) continue;
+        const auto value = value_at(text, after);
+        if (value.begin == value.end) continue;
+        result.append(text.substr(copied, value.begin - copied)).append(kHidden);
+        at = copied = value.end;
     }
     return result.append(text.substr(copied));
 }
@@ -117,10 +183,39 @@ std::string without_keys(std::string_view text) {
     }
 }
 
+/// What stands in a key that names a secret: of an object within its keys tell.
+json::value hidden(const json::value& value) {
+    if (value.is_number() || (value.is_string() && !value.get_string().empty())) return json::string(kHidden);
+    if (const auto* list = value.if_array()) {
+        json::array all;
+        for (const auto& item : *list)
+            all.push_back(hidden(item));
+        return all;
+    }
+    return redacted_json(value);
+}
+
 } // namespace
 
-std::string redacted(const std::string& text) {
+std::string redacted(std::string_view text) {
     return without_values(without_userinfo(without_keys(text)));
+}
+
+json::value redacted_json(const json::value& value) {
+    if (const auto* text = value.if_string()) return json::string(redacted(std::string_view(*text)));
+    if (const auto* list = value.if_array()) {
+        json::array all;
+        for (const auto& item : *list)
+            all.push_back(redacted_json(item));
+        return all;
+    }
+    if (const auto* object = value.if_object()) {
+        json::object all;
+        for (const auto& [key, item] : *object)
+            all[key] = names_secret(std::string_view(key)) ? hidden(item) : redacted_json(item);
+        return all;
+    }
+    return value;
 }
 
 } // namespace weft::cli
