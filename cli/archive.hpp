@@ -1,4 +1,5 @@
-// A .tar.gz being written (libarchive). The file is this user's alone, and none that is there already is overwritten.
+// A .tar.gz (libarchive), made in memory and written as a whole: who gives up meanwhile leaves nothing. The file is
+// this user's alone, and none that is there already is overwritten.
 #pragma once
 #include "base/result.hpp"
 
@@ -11,37 +12,23 @@ namespace weft::cli {
 
 class Archive {
   public:
-    /// Errors (io) name the file and the reason.
+    /// Errors (io) name the file and the reason: it is there already, or nothing can be written beside it.
     static Result<Archive> create(const std::string& path);
 
-    /// A file within. Errors (io): the disk is full.
+    /// A file within. Errors (io): no memory.
     Result<> add(const std::string& name, const std::string& text);
-    /// Writes what is left. Until then the file is of no use; one that is not closed is removed.
+    /// Writes the file, whole or not at all. Errors (io) name the reason, such as a full disk.
     Result<> close();
 
   private:
     struct Closing {
         void operator()(archive* writer) const;
     };
-    class File {
-      public:
-        File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-        ~File();
-        File(const File&) = delete;
-        File& operator=(const File&) = delete;
-        int fd() const { return fd_; }
-        const std::string& path() const { return path_; }
-        void keep() { kept_ = true; }
-
-      private:
-        int fd_;
-        std::string path_;
-        bool kept_ = false;
-    };
-    explicit Archive(std::unique_ptr<File> file);
+    explicit Archive(std::string path);
     std::unexpected<Error> failed() const;
 
-    std::unique_ptr<File> file_; // closed after the writer
+    std::string path_;
+    std::unique_ptr<std::string> bytes_; // at a place that the writer keeps
     std::unique_ptr<archive, Closing> writer_;
 };
 

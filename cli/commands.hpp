@@ -58,6 +58,7 @@ struct Trace {
 struct SupportBundle {
     std::string file; ///< empty: named after the time, in the directory that one is in
     bool events = true;
+    Milliseconds patience{60'000}; ///< with weftd, for each question
 };
 
 /// "weftctl: TEXT" on the error stream; kError.

@@ -33,6 +33,8 @@ ScriptedDaemon::~ScriptedDaemon() {
     ::shutdown(listener_, SHUT_RDWR); // wakes the accept
     thread_.join();
     ::close(listener_);
+    for (const int fd : silent_)
+        ::close(fd);
     std::error_code ignored;
     std::filesystem::remove_all(directory(), ignored);
 }
@@ -77,6 +79,7 @@ void ScriptedDaemon::serve() {
         boost::system::error_code ec;
         http::read(socket, buffer, request, ec);
         if (ec) continue;
+        bool silent = false;
         http::response<http::string_body> response(http::status::not_found, 11);
         response.body() = R"({"error":"not scripted"})";
         {
@@ -84,10 +87,15 @@ void ScriptedDaemon::serve() {
             const std::string target(request.target());
             asked_.push_back({std::string(request.method_string()), target, request.body()});
             if (auto& script = answers_[target]; !script.empty()) {
-                response.result(script.front().status);
+                silent = script.front().status == 0;
+                response.result(silent ? 500U : script.front().status);
                 response.body() = script.front().body;
                 if (script.size() > 1) script.pop_front();
             }
+        }
+        if (silent) {
+            silent_.push_back(socket.release());
+            continue;
         }
         response.prepare_payload();
         http::write(socket, response, ec);

@@ -34,7 +34,8 @@ class ScriptedDaemon {
     ScriptedDaemon(const ScriptedDaemon&) = delete;
     ScriptedDaemon& operator=(const ScriptedDaemon&) = delete;
 
-    /// The next answer to `target`, path and query; the last one stays. Unscripted targets get 404.
+    /// The next answer to `target`, path and query; the last one stays. Unscripted targets get 404. Status 0 is none:
+    /// the connection stays open.
     void answer(const std::string& target, std::string body, unsigned status = 200);
     std::vector<Asked> asked() const;
     std::string address() const { return "unix:" + path_.string(); }
@@ -61,6 +62,7 @@ class ScriptedDaemon {
     mutable std::mutex mutex_;
     std::map<std::string, std::deque<Answer>> answers_;
     std::vector<Asked> asked_;
+    std::vector<int> silent_; ///< connections that get no answer; of the thread
     std::thread thread_;
 };
 
