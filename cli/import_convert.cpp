@@ -72,7 +72,8 @@ Draft import_host(const HostTexts& texts) {
     Networks networks(draft, names);
     Ports ports(draft, names, networks);
     draft.host.name = names.take("host", texts.name);
-    if (topology::form::libvirt_uri(texts.uri) && clean(texts.uri) == texts.uri) draft.host.libvirt = texts.uri;
+    if (topology::form::libvirt_uri(texts.uri) && !topology::has_password(texts.uri) && clean(texts.uri) == texts.uri)
+        draft.host.libvirt = texts.uri;
     for (const auto& sentence : texts.unread)
         draft.lost.push_back(clean(sentence));
     add_networks(texts, networks, draft);

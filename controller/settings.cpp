@@ -1,5 +1,6 @@
 #include "controller/settings.hpp"
 
+#include "topology/form.hpp"
 #include "topology/nearest.hpp"
 
 #include <algorithm>
@@ -207,9 +208,11 @@ class SettingsReader {
     }
 
     void read_host_text(std::string_view key, const std::string& written, const toml::node& node, HostSettings& host) {
-        if (key == "libvirt")
+        if (key == "libvirt") {
             host.libvirt = written;
-        else if (key == "ovsdb") {
+            if (topology::has_password(written))
+                problem(node.source(), topology::kPasswordInUri, topology::kPasswordRemedy);
+        } else if (key == "ovsdb") {
             if (auto endpoint = Endpoint::parse(written); !endpoint)
                 problem(node.source(), endpoint.error().text);
             else

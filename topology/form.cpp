@@ -266,6 +266,15 @@ Read<bool> acl_action(std::string_view text) {
 
 namespace weft::topology {
 
+bool has_password(std::string_view libvirt_uri) {
+    const auto begin = std::min(libvirt_uri.find("://"), libvirt_uri.size());
+    auto authority = libvirt_uri.substr(begin);
+    authority.remove_prefix(std::min<std::size_t>(3, authority.size()));
+    authority = authority.substr(0, authority.find_first_of("/?#"));
+    const auto host = authority.rfind('@');
+    return host != std::string_view::npos && authority.find(':') < host;
+}
+
 std::string_view name_of(NetworkKind kind) {
     return std::ranges::find(form::kKinds, kind, &form::Word<NetworkKind>::value)->word;
 }

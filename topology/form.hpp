@@ -52,6 +52,13 @@ Read<bool> acl_action(std::string_view text); ///< true: allow
 
 } // namespace form
 
+/// "driver+transport://user:PASSWORD@host": libvirt takes a user there and no password (libvirt.org/uri.html), and all
+/// who may see the topology would see it.
+bool has_password(std::string_view libvirt_uri);
+inline constexpr const char* kPasswordInUri = "'libvirt' has a password in it, which libvirt does not take from a URI";
+inline constexpr const char* kPasswordRemedy =
+    "take it out: use qemu+ssh:// with a key, or qemu+tls:// with a certificate";
+
 /// The word that form::network_kind reads.
 std::string_view name_of(NetworkKind kind);
 

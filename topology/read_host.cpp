@@ -10,7 +10,8 @@ void read_host(TableReader& reader, Topology& topology) {
     reader.text("vtep", kIp, host.vtep);
     reader.text("bridge", kInterface, host.bridge);
     reader.text("datapath", kDatapath, host.datapath);
-    reader.text("libvirt", kLibvirtUri, host.libvirt);
+    if (reader.text("libvirt", kLibvirtUri, host.libvirt) && has_password(host.libvirt))
+        reader.error_at("libvirt", kPasswordInUri, kPasswordRemedy);
     reader.table("uplinks", [&](TableReader& uplinks) {
         for (const auto& physnet : uplinks.keys()) {
             std::string device;

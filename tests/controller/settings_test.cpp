@@ -75,6 +75,9 @@ TEST(Settings, NamesEveryProblemAndItsPlace) {
     EXPECT_EQ(problems("[host.kvm1]\ndatapath = \"kernel\"\nvtep = \"x\"\novsdb = \"y\"\nuplinks = 1\n").size(), 4U);
     EXPECT_EQ(problems("openflow = \"ssl:0.0.0.0:6653\""),
               Said{"1:12 openflow is ssl, but there is no [tls]; add [tls] with key, certificate and ca"});
+    EXPECT_EQ(problems("[host.kvm1]\nlibvirt = \"qemu+tcp://root:sw0rdfish@kvm1/system\"\n"),
+              Said{"2:11 'libvirt' has a password in it, which libvirt does not take from a URI; take it out: use "
+                   "qemu+ssh:// with a key, or qemu+tls:// with a certificate"});
     const auto syntax = problems("a = \n");
     ASSERT_EQ(syntax.size(), 1U);
     EXPECT_TRUE(syntax[0].starts_with("1:"));

@@ -153,6 +153,8 @@ constexpr Mistake kHosts[] = {
     {"'bridge' must be an interface name of 1 to 15", "[[host]]\nname = \"h\"\nbridge = §\"a-much-too-long-bridge\"\n"},
     {"'datapath' must be \"system\" or \"netdev\"", "[[host]]\nname = \"h\"\ndatapath = §\"dpdk\"\n"},
     {"'libvirt' must be a libvirt URI", "[[host]]\nname = \"h\"\nlibvirt = §\"system\"\n"},
+    {"'libvirt' has a password in it, which libvirt does not take from a URI\ntake it out: use qemu+ssh://",
+     "[[host]]\nname = \"h\"\nlibvirt = §\"qemu+tcp://root:it's@kvm1:16509/system\"\n"},
     {"'uplinks' must be a table", "[[host]]\nname = \"h\"\nuplinks = §\"eth1\"\n"},
     {"'p1' must be an interface name", "[[host]]\nname = \"h\"\nuplinks = { p1 = §1 }\n"},
     {"a physical network must be a name", "[[host]]\nname = \"h\"\nuplinks = { \"a b\" = §\"eth1\" }\n"},
