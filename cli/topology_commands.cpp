@@ -3,11 +3,13 @@
 #include "cli/commands.hpp"
 #include "cli/json_text.hpp"
 #include "cli/plan_text.hpp"
+#include "topology/allocate.hpp"
 #include "topology/parse.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <iterator>
 #include <ostream>
 
 namespace weft::cli {
@@ -15,6 +17,13 @@ namespace weft::cli {
 namespace json = boost::json;
 
 namespace {
+
+/// What weftd finds when it gives numbers and addresses is found here too: that there are too few.
+topology::Parsed parsed_and_allocated(const std::vector<topology::Source>& sources) {
+    auto parsed = topology::parse(sources);
+    if (parsed.ok()) std::ranges::move(allocate(parsed.topology, {}, {}).problems, std::back_inserter(parsed.problems));
+    return parsed;
+}
 
 json::array problems_json(const topology::Parsed& parsed, const std::vector<topology::Source>& sources) {
     json::array problems;
@@ -49,7 +58,7 @@ std::expected<json::value, int> post(Context& context, const char* target, const
 int validate(Context& context, const std::string& path) {
     const auto sources = topology::load(path);
     if (!sources) return complain(context, sources.error());
-    const auto parsed = topology::parse(*sources);
+    const auto parsed = parsed_and_allocated(*sources);
     auto& environment = context.environment;
     if (context.json) {
         environment.out << pretty(json::object{{"problems", problems_json(parsed, *sources)}});

@@ -83,6 +83,19 @@ TEST(Validate, ShowsEveryProblemWithItsPlace) {
     EXPECT_EQ(daemon.weftctl({"validate", "/nowhere.toml"}).code, 1);
 }
 
+TEST(Validate, FindsThatAddressesDoNotSuffice) {
+    ScriptedDaemon daemon;
+    std::string text = "[[network]]\nname = \"blue\"\nkind = \"vxlan\"\nsubnet = \"10.0.0.0/30\"\n";
+    for (const auto* name : {"a", "b", "c", "d"})
+        text += std::string("[[port]]\nname = \"") + name + "\"\nnetwork = \"blue\"\n";
+    const auto path = daemon.file("small.toml", text);
+    const auto ran = daemon.weftctl({"validate", path});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr(path + ":8:1: error: network 'blue' has no address left for port 'b': all 1 are in "
+                                          "use\n"));
+    EXPECT_THAT(ran.err, testing::EndsWith(path + ": 3 errors, 1 warning\n"));
+}
+
 TEST(Plan, ExitsTwoWhenChangesArePending) {
     ScriptedDaemon daemon;
     const auto path = daemon.file("demo.toml", kGood);
