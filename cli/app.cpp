@@ -316,13 +316,13 @@ class CommandLine {
                             return kDone;
                         });
         added->add_option("SHELL", arguments.shell, "bash")->required()->check(CLI::IsMember({"bash"}))->type_name("");
-        // For the completion script, which has no JSON reader. The kinds are those of `show`.
+        // For the completion script, which has no JSON reader. The kinds are those of `show`, and revisions.
         added = command("names", "", "", [this](Context& context) { return names(context, arguments.kind); });
         added->group("")
             ->add_option("KIND", arguments.kind)
             ->required()
             ->check(CLI::IsMember({"host", "network", "port", "router", "gateway", "floating_ip", "port_forward",
-                                   "security_group", "qos"}));
+                                   "security_group", "qos", "revision"}));
     }
 
     void add_support_bundle() {

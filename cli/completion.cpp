@@ -12,8 +12,9 @@ namespace weft::cli {
 
 namespace {
 
-/// {0} the commands, {1} options before a command, {2} a case for each command, {3} the kinds of `show`. The names of
-/// objects are asked of the daemon that the words so far mean, at each completion.
+/// {0} the commands, {1} options before a command, {2} a case for each command, {3} the kinds of `show`, {4} those
+/// with a slash, {5} the stages. The names of objects are asked of the daemon that the words so far mean, at each
+/// completion.
 constexpr std::string_view kScript = R"bash(# bash completion of weftctl: source <(weftctl completion bash)
 _weftctl() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
@@ -50,6 +51,9 @@ _weftctl() {{
                 words="{4}"
                 compopt -o nospace 2>/dev/null # the name is still to come
             fi ;;
+        flows/--stage) words="{5}" ;;
+        trace/--from|trace/--to) words="$(_weftctl_names port)" ;;
+        rollback/rollback) words+=" $(_weftctl_names revision)" ;;
         attach/--port|detach/--port|migrate/--port) words="$(_weftctl_names port)" ;;
         attach/--group|migrate/--group) words="$(_weftctl_names security_group)" ;;
         attach/--qos|migrate/--qos) words="$(_weftctl_names qos)" ;;
@@ -64,6 +68,11 @@ _weftctl() {{
 }}
 complete -o filenames -F _weftctl weftctl
 )bash";
+
+/// Those of weft's pipeline (docs/pipeline.md); its tables are not this program's to know.
+constexpr std::string_view kStages =
+    "classify guard respond filter_out nat_in track state egress_groups route nexthop switch filter_in ingress_groups "
+    "commit nat_out output egress_rules ingress_rules";
 
 std::string options_of(const CLI::App& app) {
     std::string words;
@@ -95,7 +104,7 @@ std::string bash_completion(const CLI::App& app) {
         kinds += fmt::format("{}{}", kinds.empty() ? "" : " ", kind);
         owners += fmt::format("{}{}/", owners.empty() ? "" : " ", kind);
     }
-    return fmt::format(kScript, commands, options_of(app), cases, kinds, owners);
+    return fmt::format(kScript, commands, options_of(app), cases, kinds, owners, kStages);
 }
 
 } // namespace weft::cli

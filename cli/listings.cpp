@@ -458,11 +458,17 @@ int show(Context& context, const std::string& kind, const std::string& name) {
 int names(Context& context, const std::string& kind) {
     // Translations are one listing, and a public side is the name of those that have one.
     const bool translation = kind == "floating_ip" || kind == "port_forward";
-    const auto listing = translation ? "nat" : kind == "security_group" ? "groups" : kind == "qos" ? kind : kind + "s";
+    const bool revision = kind == "revision";
+    const auto listing = translation                ? "nat"
+                         : revision                 ? "history"
+                         : kind == "security_group" ? "groups"
+                         : kind == "qos"            ? kind
+                                                    : kind + "s";
+    const auto* key = translation ? "public" : revision ? "revision" : "name";
     if (const auto value = context.daemon.get("/v1/" + listing, Milliseconds(2000))) {
         for (const auto& object : items(*value)) {
             if (translation && words_at(object, "kind") != kind) continue;
-            context.environment.out << printable(words_at(object, translation ? "public" : "name")) << '\n';
+            context.environment.out << printable(words_at(object, key)) << '\n';
         }
     }
     return kDone;

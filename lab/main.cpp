@@ -1,5 +1,6 @@
 #include "base/version.hpp"
 #include "lab/commands.hpp"
+#include "lab/completion.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -114,6 +115,16 @@ int main(int argc, char** argv) {
         ->required();
     fault->add_option("link", link, "of cut-link: underlay, uplink or control; default: all three");
     fault->callback([&] { action = [&] { return shown(lab::fault(name, who, what, link)); }; });
+
+    std::string shell;
+    auto* completion = app.add_subcommand("completion", "print a completion script for a shell");
+    completion->add_option("shell", shell, "bash")->required()->check(CLI::IsMember({"bash"}));
+    completion->callback([&] {
+        action = [&] {
+            fmt::print("{}", lab::bash_completion(app));
+            return 0;
+        };
+    });
 
     // Nothing after -- is weft-lab's to read.
     char** const end = argv + argc;

@@ -1,3 +1,4 @@
+#include "pipeline/stages.hpp"
 #include "tests/cli/scripted_daemon.hpp"
 
 #include <cstdlib>
@@ -123,6 +124,12 @@ TEST(Completion, IsBashAndKnowsTheOptions) {
     EXPECT_EQ(complete("weftctl mig"), "migrate\n");
     EXPECT_EQ(complete("weftctl conf"), "confirm\n");
     EXPECT_EQ(complete("weftctl rollb"), "rollback\n");
+    EXPECT_EQ(complete("weftctl rollback r"), "revision1 revision2\n");
+    EXPECT_EQ(complete("weftctl trace --from p"), "port1 port2\n");
+    EXPECT_EQ(complete("weftctl trace --from port1 --to p"), "port1 port2\n");
+    for (const auto& stage : pipeline::kStages)
+        EXPECT_THAT(" " + complete("weftctl flows --stage " + std::string(stage.name)),
+                    HasSubstr(" " + std::string(stage.name)));
     EXPECT_EQ(complete("weftctl apply --conf"), "--confirm-within\n");
     EXPECT_EQ(complete("weftctl history --w"), "--watch\n");
     EXPECT_EQ(complete("weftctl attach web1 private1 --gr"), "--group\n");
