@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <deque>
 #include <fmt/format.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -172,8 +173,17 @@ Result<Local::endpoint> local_endpoint(const Endpoint& endpoint) {
     return Local::endpoint(endpoint.address);
 }
 
+/// What stands where a TLS record is to begin is none.
+bool speaks_no_tls(const error_code& ec) {
+    if (ec.category() != asio::error::get_ssl_category()) return false;
+    const auto code = static_cast<unsigned long>(ec.value());
+    const int reason = ERR_GET_REASON(code);
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST);
+}
+
 /// Why a handshake failed. The verdict on the peer's certificate says more than the error that it led to.
 std::string handshake_error(Tls& stream, const error_code& ec) {
+    if (speaks_no_tls(ec)) return "the peer speaks no TLS";
     const long verdict = SSL_get_verify_result(stream.native_handle());
     return "TLS: " + (verdict == X509_V_OK ? ec.message() : std::string(X509_verify_cert_error_string(verdict)));
 }
@@ -335,6 +345,15 @@ Result<std::unique_ptr<Listener>> listen_on(asio::io_context& io, const typename
     return std::make_unique<SocketListener<Protocol>>(std::move(state), std::move(endpoint));
 }
 
+/// Why a file of `kind` cannot be used. The library says "unsupported (DECODER routines)" of one that is another thing.
+std::unexpected<Error> unusable(std::string_view kind, const std::string& file, const error_code& ec) {
+    const int library = ERR_GET_LIB(static_cast<unsigned long>(ec.value()));
+    const bool another =
+        ec.category() == asio::error::get_ssl_category() && (library == ERR_LIB_PEM || library == ERR_LIB_OSSL_DECODER);
+    return fail(ErrorKind::invalid, another ? fmt::format("{} is no {} in PEM", file, kind)
+                                            : fmt::format("{} {}: {}", kind, file, ec.message()));
+}
+
 } // namespace
 
 Result<std::shared_ptr<asio::ssl::context>> tls_context(const TlsFiles& files) {
@@ -347,11 +366,11 @@ Result<std::shared_ptr<asio::ssl::context>> tls_context(const TlsFiles& files) {
     SSL_CTX_set_num_tickets(raw, 0);
     error_code ec;
     context->use_certificate_chain_file(files.certificate, ec);
-    if (ec) return fail(ErrorKind::invalid, fmt::format("certificate {}: {}", files.certificate, ec.message()));
+    if (ec) return unusable("certificate", files.certificate, ec);
     context->use_private_key_file(files.key, asio::ssl::context::pem, ec);
-    if (ec) return fail(ErrorKind::invalid, fmt::format("private key {}: {}", files.key, ec.message()));
+    if (ec) return unusable("private key", files.key, ec);
     context->load_verify_file(files.ca, ec);
-    if (ec) return fail(ErrorKind::invalid, fmt::format("CA certificate {}: {}", files.ca, ec.message()));
+    if (ec) return unusable("CA certificate", files.ca, ec);
     context->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert, ec);
     if (ec) return fail(ErrorKind::invalid, ec.message());
     return context;

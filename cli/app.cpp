@@ -10,6 +10,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <fmt/format.h>
 #include <functional>
 #include <iterator>
 #include <limits>
@@ -96,7 +97,10 @@ class CommandLine {
     }
     void add_duration(CLI::App* to, const std::string& option, std::string& into, const std::string& what) {
         to->add_option(option, into, what)->type_name("DURATION")->check([](const std::string& text) {
-            return topology::form::duration(text) ? std::string() : "'" + text + "' is no duration: write 30s or 5m";
+            if (topology::form::duration(text)) return std::string();
+            if (topology::form::duration("1" + text) && text.find_first_not_of('0') + 1 == text.size())
+                return "'" + text + "' is no time at all: it must be longer than 0";
+            return "'" + text + "' is no duration: write 30s or 5m";
         });
     }
     void add_timeout(CLI::App* to, const std::string& what, const std::string& standard) {
@@ -371,7 +375,11 @@ int run(const std::vector<std::string>& arguments, Environment& environment) {
         if (dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ExtrasError*>(&error)) {
             text = wrong_command(line.app(), arguments);
         }
-        if (text.empty()) text = std::string(error.what()) + "; weftctl --help shows how";
+        if (text.empty()) {
+            const auto known = line.app().get_subcommands();
+            text = fmt::format("{}; weftctl {}--help shows how", error.what(),
+                               known.empty() ? "" : known.front()->get_name() + " ");
+        }
         environment.err << "weftctl: " << text << '\n';
         return kError;
     }

@@ -119,6 +119,7 @@ void write(Writer& writer, const Draft& draft) {
     writer.by_hand(true);
     writer.key("ovsdb", "tcp:192.0.2.11:6640");
     writer.key("vtep", "192.0.2.11");
+    writer.key("datapath", "system");
     writer.by_hand(false);
 }
 

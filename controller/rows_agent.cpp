@@ -41,8 +41,8 @@ Result<std::unique_ptr<Stream>> of_host(std::unique_ptr<Stream> stream, const st
                                         const Endpoint& endpoint) {
     const auto certified = host_of_certificate(stream->peer_common_name());
     if (endpoint.transport != Endpoint::Transport::ssl || certified == host) return stream;
-    return fail(ErrorKind::refused,
-                fmt::format("it showed the certificate of '{}', not of {}: refused", certified, host));
+    return fail(ErrorKind::refused, fmt::format("{}: it showed the certificate of '{}', not of {}: refused",
+                                                endpoint.to_string(), certified, host));
 }
 
 } // namespace
@@ -181,7 +181,7 @@ Task<void> RowsAgent::run() {
         if (stopped_) break;
         if (stream) stream = of_host(std::move(*stream), host_, endpoint);
         if (!stream) {
-            enter(Phase::down, fmt::format("OVSDB at {}: {}", wanted_.endpoint.to_string(), stream.error().text));
+            enter(Phase::down, "OVSDB at " + stream.error().text); // which begins with the endpoint
         } else {
             const auto connected = SteadyClock::now();
             const auto ended = co_await serve(std::move(*stream));

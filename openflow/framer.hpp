@@ -30,6 +30,9 @@ class Framer {
         constexpr std::size_t kHeader = 8;
         if (end_ - begin_ < kHeader) return std::nullopt;
         const std::byte* at = buffer_.data() + begin_;
+        // A record of TLS with a handshake in it (RFC 8446, section 5.1); no version of OpenFlow begins so.
+        if (at[0] == std::byte{0x16} && at[1] == std::byte{0x03})
+            return fail(ErrorKind::protocol, "the peer speaks TLS, and this port is without it");
         const std::size_t length = std::to_integer<std::size_t>(at[2]) << 8 | std::to_integer<std::size_t>(at[3]);
         if (length < kHeader) return fail(ErrorKind::protocol, "malformed OpenFlow message: shorter than its header");
         if (end_ - begin_ < length) return std::nullopt;

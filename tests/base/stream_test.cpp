@@ -2,6 +2,7 @@
 // made with the openssl program in a temporary directory.
 #include "base/stream.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
@@ -15,6 +16,7 @@ namespace weft {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 class Directory {
   public:
@@ -184,7 +186,7 @@ TEST(Stream, RefusedAndSilentPeersAreErrorsWithTheAddress) {
     io.run();
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::io);
-    EXPECT_TRUE(result.error().text.contains("127.0.0.1:1")) << result.error().text;
+    EXPECT_EQ(result.error().text, "tcp:127.0.0.1:1: Connection refused");
 }
 
 TEST(Stream, AReadPendingWhenTheStreamIsDestroyedEnds) {
@@ -235,6 +237,10 @@ TEST_F(TlsStream, FilesThatDoNotLoadAreNamed) {
     const auto missing = tls_context({directory_ / "none", directory_ / "server.crt", directory_ / "ca.crt"});
     ASSERT_FALSE(missing);
     EXPECT_TRUE(missing.error().text.contains(directory_ / "none"));
+    const std::string certificate = directory_ / "server.crt", key = directory_ / "server.key";
+    const auto ca = directory_ / "ca.crt";
+    EXPECT_EQ(tls_context({certificate, certificate, ca}).error().text, certificate + " is no private key in PEM");
+    EXPECT_EQ(tls_context({key, key, ca}).error().text, key + " is no certificate in PEM");
     EXPECT_FALSE(tls_context({directory_ / "client.key", directory_ / "server.crt", directory_ / "ca.crt"}));
     EXPECT_FALSE(tls_context({directory_ / "server.key", directory_ / "server.crt", directory_ / "none"}));
 }
@@ -245,7 +251,8 @@ TEST_F(TlsStream, BadPeersAreRefusedAndDelayNobody) {
     wrong_ca.ca = directory_ / "ca.crt";
     auto expired = make_certificate(directory_, "expired", "ca", -1);
     asio::io_context io;
-    auto listener = *listen(io, any_, server_);
+    std::vector<std::string> refused;
+    auto listener = *listen(io, any_, server_, [&](const auto&, const std::string& why) { refused.push_back(why); });
     const Endpoint secure = listener->endpoint();
     Endpoint plain = secure;
     plain.transport = Endpoint::Transport::tcp;
@@ -267,6 +274,7 @@ TEST_F(TlsStream, BadPeersAreRefusedAndDelayNobody) {
     });
     io.run_for(500ms);
     EXPECT_FALSE(accepted);
+    EXPECT_EQ(std::ranges::count(refused, "the peer speaks no TLS"), 1) << refused.front();
     asio::co_spawn(io, keep_connecting(secure, results[4], 1s, client_), asio::detached);
     io.run_for(2s);
     ASSERT_TRUE(accepted);
@@ -291,6 +299,27 @@ TEST_F(TlsStream, ASilentServerIsATimeout) {
     io.run_for(1s);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::timeout);
+}
+
+TEST_F(TlsStream, APeerWithoutTlsIsSaidToBeOne) {
+    asio::io_context io;
+    const Endpoint plain = *Endpoint::parse("tcp:127.0.0.1:0");
+    const auto first_to_speak = [](Listener& listener) -> Task<void> {
+        auto stream = co_await listener.accept();
+        // HELLO of OpenFlow 1.5
+        if (stream)
+            co_await (*stream)->write(bytes_of("\x06\x00\x00\x10\x00\x00\x00\x01\x00\x01\x00\x08\x00\x00\x00\x60"s));
+        co_await sleep_for(1s);
+    };
+    auto listener = *listen(io, plain, nullptr);
+    Endpoint endpoint = listener->endpoint();
+    endpoint.transport = Endpoint::Transport::ssl;
+    Result<std::unique_ptr<Stream>> result;
+    asio::co_spawn(io, first_to_speak(*listener), asio::detached);
+    asio::co_spawn(io, keep_connecting(endpoint, result, 1s, client_), asio::detached);
+    io.run_for(500ms);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().text, endpoint.to_string() + ": the peer speaks no TLS");
 }
 
 } // namespace

@@ -45,6 +45,16 @@ TEST(Arguments, ThatAreWrongAreErrors) {
     EXPECT_TRUE(daemon.asked().empty());
 }
 
+TEST(Arguments, ThatAreWrongNameTheHelpOfTheirCommand) {
+    ScriptedDaemon daemon;
+    EXPECT_THAT(daemon.weftctl({"import", "xen"}).err, testing::EndsWith("; weftctl import --help shows how\n"));
+    EXPECT_THAT(daemon.weftctl({"--lab", "show", "port"}).err, testing::EndsWith("; weftctl show --help shows how\n"));
+    EXPECT_THAT(daemon.weftctl({"-o", "xml", "status"}).err, HasSubstr("--help shows how\n"));
+    EXPECT_THAT(daemon.weftctl({"apply", "x", "--confirm-within", "0s"}).err,
+                HasSubstr("'0s' is no time at all: it must be longer than 0"));
+    EXPECT_THAT(daemon.weftctl({"wait", "--timeout", "0"}).err, HasSubstr("'0' is no duration"));
+}
+
 TEST(Help, HasExamplesForEveryCommand) {
     ScriptedDaemon daemon;
     const auto help = daemon.weftctl({"--help"});

@@ -23,6 +23,7 @@ TEST(ImportCommand, ReadsLibvirt) {
     EXPECT_EQ(topology.networks.at("default").subnet->to_string(), "192.168.122.0/24");
     EXPECT_THAT(ran.err, HasSubstr("  the way to the outside: "));
     EXPECT_EQ(errors_of(uncommented(ran.out)), "");
+    EXPECT_EQ(parsed(uncommented(ran.out)).hosts.begin()->second.datapath, topology::Datapath::system);
     EXPECT_TRUE(daemon.asked().empty());
     daemon.variables["LIBVIRT_DEFAULT_URI"] = "test:///default";
     EXPECT_EQ(daemon.weftctl({"import", "libvirt"}).out, ran.out);

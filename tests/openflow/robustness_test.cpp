@@ -1,7 +1,9 @@
 // What a broken or hostile switch sends ends in an Error, whatever it is: every captured message cut at every byte and
 // with every bit flipped.
+#include "openflow/framer.hpp"
 #include "openflow/message.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -33,6 +35,16 @@ const std::vector<Captured>& captured() {
 void set_length(Bytes& frame) {
     frame[2] = static_cast<std::byte>(frame.size() >> 8);
     frame[3] = static_cast<std::byte>(frame.size());
+}
+
+TEST(Robustness, APeerWithTlsIsSaidToBeOne) {
+    Framer framer;
+    const std::string client_hello("\x16\x03\x01\x02\x00\x01\x00\x01", 8);
+    std::ranges::copy(std::as_bytes(std::span(client_hello)), framer.space().begin());
+    framer.filled(client_hello.size());
+    const auto frame = framer.next();
+    ASSERT_FALSE(frame);
+    EXPECT_EQ(frame.error().text, "the peer speaks TLS, and this port is without it");
 }
 
 TEST(Robustness, CapturedMessagesAreOfEveryKind) {
