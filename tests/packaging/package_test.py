@@ -13,6 +13,9 @@ import unittest
 import debs
 from clean_root import CleanRoot
 
+sys.path.insert(0, str(debs.ROOT / "tests"))
+import docs
+
 SCALE = float(os.environ.get("WEFT_TIME_SCALE", "1"))
 PAGES = ("weftd.8", "weftd.toml.5", "weft-topology.5", "weftctl.1", "weft-lab.1")
 MOST_EXPOSURE = 1.5  # of 10; systemd-analyze security says "OK" up to 5
@@ -159,13 +162,26 @@ class Installed(PackageTest):
             self.assertEqual(root.sh(f"man --warnings --encoding=UTF-8 --troff-device=utf8 --ditroff {path} 2>&1 >/dev/null"), "")
             self.assertRegex(root.sh(f"lexgrog {path}"), rf'"{name} - \w')
 
+    def test_links_in_the_documents_lead_somewhere(self):
+        installed = {path.resolve() for path in (root.path / "usr/share/doc").glob("weft-*/**/*.md")}
+        self.assertIn(root.path.resolve() / "usr/share/doc/weft-controller/docs/operations.md", installed)
+        self.assertEqual(list(docs.broken(root.path.resolve(), sorted(installed))), [])
+        self.assertTrue((root.path / "usr/share/doc/weft-lab/README.md").exists())
+
+    def test_the_alert_rules_are_where_the_documents_say(self):
+        path = "usr/share/weft/prometheus/weft.rules.yml"
+        self.assertEqual((root.path / path).read_text(), (debs.ROOT / "packaging/prometheus/weft.rules.yml").read_text())
+        self.assertIn(f"/{path}", (debs.ROOT / "docs/operations.md").read_text())
+
     def complete(self, line):
         """What bash offers for a line, found and loaded as at somebody's prompt."""
+        program = line.split()[0]
+        function = "_" + program.replace("-", "_")
         words = shlex.split(line)
         if line.endswith(" "):
             words.append("")
-        return root.sh("source /usr/share/bash-completion/bash_completion; _completion_loader weftctl || :; "
-                       f"COMP_WORDS=({' '.join(map(shlex.quote, words))}); COMP_CWORD={len(words) - 1}; _weftctl; "
+        return root.sh(f"source /usr/share/bash-completion/bash_completion; _completion_loader {program} || :; "
+                       f"COMP_WORDS=({' '.join(map(shlex.quote, words))}); COMP_CWORD={len(words) - 1}; {function}; "
                        'printf "%s\\n" "${COMPREPLY[@]}"').split()
 
     def test_completion_knows_the_names_of_the_running_daemon(self):
@@ -175,6 +191,9 @@ class Installed(PackageTest):
         self.assertEqual(self.complete("weftctl show network b"), ["blue"])
         self.assertEqual(self.complete("weftctl flows --host "), ["kvm1"])
         self.assertEqual(self.complete("weftctl flows --owner port/w"), ["port/web1"])
+        self.assertEqual(self.complete("weftctl trace --from w"), ["web1"])
+        self.assertIn("1", self.complete("weftctl rollback "))
+        self.assertEqual(self.complete("weft-lab mat"), ["matrix"])
 
     def test_examples_are_valid(self):
         for example in root.sh("ls /usr/share/doc/weft-controller/examples/*.toml").split():
