@@ -1,6 +1,7 @@
 """Chromium without a window, driven by its DevTools protocol: what a page shows, logs and asks for."""
 import base64
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -22,14 +23,15 @@ class Browser:
     """One window. `problems` are errors of its console, `requests` every URL that it asked for."""
 
     def __init__(self, width=1280, height=900, dark=False):
-        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # its profile, and what it leaves in TMPDIR
+        profile = pathlib.Path(self.scratch.name) / "profile"
         self.process = subprocess.Popen(
             [PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
-             "--remote-debugging-port=0", f"--user-data-dir={self.profile.name}", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+             "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+            env=os.environ | {"TMPDIR": self.scratch.name}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.problems, self.requests, self.loaded, self.last = [], [], 0, 0
-        port_file = pathlib.Path(self.profile.name) / "DevToolsActivePort"
+        port_file = profile / "DevToolsActivePort"
         port = eventually(lambda: port_file.exists() and port_file.read_text().split("\n")[0], 30, "chromium")
         listed = eventually(lambda: self._targets(port), 30, "chromium's window")
         self.socket = websocket.create_connection(listed["webSocketDebuggerUrl"], suppress_origin=True,
@@ -52,7 +54,7 @@ class Browser:
         self.socket.close()
         self.process.terminate()
         self.process.wait(20)
-        self.profile.cleanup()
+        self.scratch.cleanup()
 
     def resize(self, width, height):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
