@@ -8,8 +8,11 @@ import { rate, ref } from "./format.js";
 const CHIP = 24,
   GAP = 6,
   PAD = 12,
-  HEAD = 56,
-  LABEL = 150;
+  HEAD = 72, // of a host's column
+  LABEL = 150,
+  LEAST = 120, // of a column: below that its names say nothing
+  OUTSIDE = 118, // for next hops
+  TURNED = 140; // the longest name of a router that is written upwards
 
 /// What stands in the cell of a host and a network: {kind, name, text, state, say, key}.
 function cells() {
@@ -26,6 +29,7 @@ function cells() {
         kind: "port",
         name: port.name,
         text: vlan === null ? port.name : `${port.name} ·${vlan}`,
+        network,
         port,
         vlan,
       });
@@ -87,7 +91,13 @@ function chipOf(chip, left, top, parts) {
   const port = chip.kind === "port";
   const group = s(
     "a",
-    { href: ref(chip.kind, chip.name), class: `chip ${chip.kind}`, "data-kind": chip.kind, "data-name": chip.name },
+    {
+      href: ref(chip.kind, chip.name),
+      class: `chip ${chip.kind}`,
+      "data-kind": chip.kind,
+      "data-name": chip.name,
+      "data-network": port ? chip.network : null,
+    },
     s("title"),
     s("rect", { x: left, y: top, width: chip.width, height: CHIP, rx: port ? CHIP / 2 : 5 }),
     port ? s("g", { class: "spot" }) : null,
@@ -97,19 +107,37 @@ function chipOf(chip, left, top, parts) {
   return group;
 }
 
+/// What stands side by side. Routers' names are written upwards where they would take more than a sixth of the room.
+function across(room) {
+  const hosts = model.hosts.map((host) => host.name);
+  if (model.ports.some((port) => port.host === null)) hosts.push(null);
+  const sizes = model.routers.map((router) => width(router.name, 12, 600) + 14);
+  const turned = sizes.reduce((sum, size) => sum + size + 10, 0) > room / 6;
+  const slots = model.routers.map((router, index) => ({
+    router,
+    turned,
+    size: turned ? Math.min(TURNED, sizes[index]) : sizes[index],
+    width: turned ? 22 : Math.max(34, sizes[index] + 2),
+  }));
+  const left = LABEL + 8 + slots.reduce((sum, slot) => sum + slot.width + 8, 0);
+  const right = model.gateways.some((gateway) => gateway.nexthop || gateway.nexthop6) ? OUTSIDE : 0;
+  return { hosts, slots, left, right };
+}
+
+/// How wide the picture must be at least.
+export function roomFor(room) {
+  const { hosts, left, right } = across(room);
+  return left + hosts.length * (LEAST + 12) + right;
+}
+
 /// Where all stands. Pure, but for the widths of texts.
 function plan(room) {
   const all = cells();
-  const hosts = model.hosts.map((host) => host.name);
-  if (model.ports.some((port) => port.host === null)) hosts.push(null);
-  const outside = model.gateways.some((gateway) => gateway.nexthop || gateway.nexthop6);
-  const slots = model.routers.map((router) => ({ router, width: Math.max(34, width(router.name, 12, 600) + 16) }));
-  const gutter = slots.reduce((sum, slot) => sum + slot.width + 8, 0);
-  const right = outside ? 118 : 0;
-  const free = room - LABEL - gutter - right - 12;
-  const wide = Math.max(132, free / Math.max(1, hosts.length) - 12);
-  const columns = hosts.map((name, index) => ({ name, x: LABEL + gutter + 8 + index * (wide + 12), width: wide }));
-  let y = HEAD + 10;
+  const { hosts, slots, left, right } = across(room);
+  const wide = Math.max(LEAST, (room - left - right) / Math.max(1, hosts.length) - 12);
+  const columns = hosts.map((name, index) => ({ name, x: left + index * (wide + 12), width: wide }));
+  const head = Math.max(HEAD, ...slots.map((slot) => (slot.turned ? slot.size + 8 : 0))); // where lanes begin
+  let y = head + 10;
   const lanes = model.networks.map((network) => {
     const rows = Math.max(
       1,
@@ -129,14 +157,14 @@ function plan(room) {
     columns,
     lanes,
     slots,
-    outside,
-    width: LABEL + gutter + 8 + hosts.length * (wide + 12) + right,
+    top: head - HEAD, // of the hosts' columns
+    width: left + hosts.length * (wide + 12) + right,
     height: y + 6,
-    end: LABEL + gutter + 8 + hosts.length * (wide + 12),
+    end: left + hosts.length * (wide + 12),
   };
 }
 
-function drawRouter(slot, lanes) {
+function drawRouter(slot, lanes, bottom) {
   const { router, x } = slot;
   const legs = lanes.filter((lane) => router.networks.some((network) => network.name === lane.network.name));
   const out = lanes.find((lane) =>
@@ -145,7 +173,8 @@ function drawRouter(slot, lanes) {
   const middle = (lane) => lane.y + lane.height / 2;
   if (legs.length === 0) return null;
   const ends = legs.map(middle);
-  const wide = width(router.name, 12, 600) + 14;
+  const [wide, high] = slot.turned ? [22, slot.size] : [slot.size, 22];
+  const top = slot.turned ? bottom - high : 14;
   return s(
     "a",
     {
@@ -163,13 +192,19 @@ function drawRouter(slot, lanes) {
     out
       ? s("path", { class: "way out", d: `M${x} ${Math.max(...ends)}V${middle(out)}H${x + slot.width / 2 + 8}` })
       : null,
-    s("path", { class: "way", d: `M${x} 34V${Math.max(...ends)}` }),
+    s("path", { class: "way", d: `M${x} ${top + high}V${Math.max(...ends)}` }),
     ends.map((end) => s("path", { class: "way", d: `M${x} ${end}H${x + slot.width / 2 + 8}` })),
     legs.map((lane) =>
       s("circle", { class: "leg", cx: x, cy: middle(lane), r: 5.5, vars: { hue: hue(lane.network.name) } }),
     ),
-    s("rect", { x: x - wide / 2, y: 14, width: wide, height: 22, rx: 11 }),
-    s("text", { x, y: 29, "text-anchor": "middle" }, router.name),
+    s("rect", { x: x - wide / 2, y: top, width: wide, height: high, rx: 11 }),
+    s(
+      "text",
+      slot.turned
+        ? { transform: `translate(${x + 4} ${top + high - 7}) rotate(-90)` }
+        : { x, y: top + 15, "text-anchor": "middle" },
+      fitted(router.name, slot.size - 14, 12, 600),
+    ),
   );
 }
 
@@ -207,29 +242,35 @@ function drawLane(lane, place) {
   );
 }
 
-function drawHost(column, height, parts) {
+function drawHost(column, place, parts) {
   const { name, x, width: wide } = column;
+  const top = place.top + 6;
+  const box = s("rect", { class: "box", x, y: top, width: wide, height: place.height - top - 6, rx: 9 });
   if (name === null)
     return s(
       "g",
       { class: "host nowhere" },
-      s("rect", { class: "box", x, y: 6, width: wide, height: height - 12, rx: 9 }),
-      s("text", { class: "name", x: x + PAD, y: 29 }, "plugged in nowhere"),
+      box,
+      s("text", { class: "name", x: x + PAD, y: top + 22 }, "nowhere"),
+      s("text", { class: "small", x: x + PAD, y: top + 38 }, "not plugged in"),
     );
-  const state = s("text", { class: "small state", x: x + wide - PAD, y: 28, "text-anchor": "end" });
-  const traffic = s("text", { class: "small", x: x + wide - PAD, y: 46, "text-anchor": "end" });
+  const state = s("text", { class: "small state", x: x + PAD, y: top + 55 });
+  const traffic = s("text", { class: "small", x: x + wide - PAD, y: top + 55, "text-anchor": "end" });
   const host = model.hosts.find((entry) => entry.name === name);
   const group = s(
     "g",
     { class: "host", "data-kind": "host", "data-name": name },
-    s("rect", { class: "box", x, y: 6, width: wide, height: height - 12, rx: 9 }),
+    box,
     s(
       "a",
       { href: ref("host", name) },
-      s("title", {}, `host ${name}`),
-      s("path", { class: "head", d: `M${x} ${HEAD - 2}V15a9 9 0 0 1 9-9H${x + wide - 9}a9 9 0 0 1 9 9V${HEAD - 2}z` }),
-      s("text", { class: "name", x: x + PAD, y: 29 }, fitted(name, wide - 84, 14, 650)),
-      s("text", { class: "small", x: x + PAD, y: 46 }, fitted(host?.vtep ?? "", wide - 74, 11)),
+      s("title", {}, `host ${name} ${host?.vtep ?? ""}`),
+      s("path", {
+        class: "head",
+        d: `M${x} ${top + HEAD - 8}V${top + 9}a9 9 0 0 1 9-9H${x + wide - 9}a9 9 0 0 1 9 9V${top + HEAD - 8}z`,
+      }),
+      s("text", { class: "name", x: x + PAD, y: top + 22 }, fitted(name, wide - 2 * PAD, 14, 600)),
+      s("text", { class: "small", x: x + PAD, y: top + 38 }, fitted(host?.vtep ?? "", wide - 2 * PAD, 11)),
       state,
       traffic,
     ),
@@ -330,8 +371,8 @@ export function lanes(room) {
       "aria-label": "Hosts, networks and ports",
     },
     place.lanes.map((lane) => drawLane(lane, place)),
-    place.columns.map((column) => drawHost(column, place.height, parts)),
-    place.slots.map((slot) => drawRouter(slot, place.lanes)),
+    place.columns.map((column) => drawHost(column, place, parts)),
+    place.slots.map((slot) => drawRouter(slot, place.lanes, place.top + HEAD)),
     chips,
     drawNextHops(place, parts),
   );

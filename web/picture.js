@@ -1,22 +1,30 @@
 // Which picture fits the fabric, when it is drawn anew, and what of it is lit.
 import { at, h, refill, s } from "./dom.js";
 import { arrows, oneStop } from "./keys.js";
-import { lanes } from "./lanes.js";
+import { lanes, roomFor } from "./lanes.js";
 import { mark, SAYS } from "./glyphs.js";
 import { model, networksOf, related } from "./model.js";
 import { strip, tiles } from "./tiles.js";
 
 let drawn = null;
+let kind = "lanes";
 
-export const small = () =>
-  model.hosts.length <= 6 && model.networks.length <= 14 && model.ports.length <= 120 && model.routers.length <= 6;
+const BACK = 24; // pixels to spare before tiles become lanes again: a scrollbar that comes and goes must not turn them
+
+/// Which picture there is room for.
+function kindFor(room) {
+  const few =
+    model.hosts.length <= 6 && model.networks.length <= 14 && model.ports.length <= 120 && model.routers.length <= 6;
+  return few && roomFor(room) <= room - (kind === "tiles" ? BACK : 0) ? "lanes" : "tiles";
+}
 
 /// Changes when something must move.
 const shape = (room) =>
   JSON.stringify([
+    kind,
     room,
     model.hosts.map((host) => [host.name, host.vtep]),
-    model.networks.map((n) => [n.name, n.kind, n.vni, n.vlan, n.subnet, small() ? 0 : n.ports]),
+    model.networks.map((n) => [n.name, n.kind, n.vni, n.vlan, n.subnet, n.ports]),
     model.ports.map((port) => [port.name, port.host, networksOf(port)]),
     model.routers.map((r) => [r.name, r.networks.map((n) => n.name), r.gateway]),
     model.gateways.map((g) => [g.name, g.network, g.active, g.candidates, g.nexthop?.address, g.nexthop6?.address]),
@@ -40,19 +48,27 @@ function legend() {
   );
 }
 
+const nothing = () => ({
+  element: h("p", { class: "none" }, "Nothing to draw: no topology is in force. ", h("code", {}, "weftctl apply FILE")),
+  update: () => {},
+});
+
 export function draw(selection, sought) {
   if (!model.status || !model.portsOn || !model.read) return; // once, when all is known
   const canvas = at("canvas");
-  const room = small() ? canvas.clientWidth : 0;
-  document.body.dataset.picture = small() ? "lanes" : "tiles";
+  const empty = model.hosts.length === 0 && model.networks.length === 0;
+  kind = kindFor(canvas.clientWidth);
+  const small = kind === "lanes";
+  const room = small ? canvas.clientWidth : 0;
+  document.body.dataset.picture = kind;
   const now = shape(room);
   const began = performance.now();
   const anew = refill(canvas, now, () => {
-    drawn = small() ? lanes(room) : tiles();
+    drawn = empty ? nothing() : small ? lanes(room) : tiles();
     return drawn.element;
   });
-  refill(at("strip"), small() ? "" : now, () => (small() ? [] : strip()));
-  refill(at("legend"), "legend", legend);
+  refill(at("strip"), small ? "" : now, () => (small ? [] : strip()));
+  refill(at("legend"), empty ? "" : "legend", () => (empty ? [] : legend()));
   drawn.update();
   if (anew) {
     oneStop(canvas);

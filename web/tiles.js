@@ -27,15 +27,17 @@ function place(ports) {
   return { spots, bands, height: Math.max(1, Math.ceil(sorted.length / most)) * (STEP + 3) };
 }
 
+/// Of a host; of null: of the ports that are plugged in nowhere.
 function tile(host, parts) {
-  const ports = model.portsOn?.get(host.name) ?? [];
+  const ports = model.portsOn?.get(host) ?? [];
   const { spots, bands, height } = place(ports);
   const counts = h("span", { class: "counts" }),
     traffic = h("span", { class: "traffic" });
   const roles = model.gateways.flatMap((gateway) =>
-    gateway.candidates.some((candidate) => candidate.host === host.name) ? [gateway.name] : [],
+    gateway.candidates.some((candidate) => candidate.host === host) ? [gateway.name] : [],
   );
-  const link = h("a", { href: ref("host", host.name) }, h("b", {}, host.name));
+  const name = h("b", { title: host }, host ?? "nowhere");
+  const link = host === null ? name : h("a", { href: ref("host", host) }, name);
   const badges = roles
     .slice(0, 2)
     .map((name) => h("a", { class: "badge", href: ref("gateway", name), tabindex: -1, "data-gateway": name }, name));
@@ -51,7 +53,7 @@ function tile(host, parts) {
   });
   const element = h(
     "article",
-    { class: "tile", "data-kind": "host", "data-name": host.name },
+    host === null ? { class: "tile" } : { class: "tile", "data-kind": "host", "data-name": host },
     h("header", {}, link, badges),
     s(
       "svg",
@@ -71,7 +73,7 @@ function tile(host, parts) {
     ),
     h("footer", {}, counts, traffic),
   );
-  parts.hosts.push({ host: host.name, element, link, counts, traffic, badges });
+  parts.hosts.push({ host, element, link, counts, traffic, badges });
   return element;
 }
 
@@ -88,16 +90,19 @@ function update(parts) {
     part.spot.append(mark(state, part.x, part.y, 3.8));
   }
   for (const part of parts.hosts) {
-    const state = hostState(part.host);
+    const state = part.host === null ? "nowhere" : hostState(part.host);
     const own = model.portsOn?.get(part.host) ?? [];
     const wrong = own.filter((port) => ["down", "duplicate"].includes(portState(port))).length;
     part.element.dataset.state = state;
-    part.counts.textContent =
-      state === "synced"
-        ? `${plural(own.length, "port")}${wrong ? `, ${wrong} wrong` : ""}`
-        : `${state} · ${plural(own.length, "port")}`;
-    part.traffic.textContent = state === "down" ? "" : rate(sumRates(own));
-    part.link.setAttribute("aria-label", `host ${part.host}, ${state}, ${plural(own.length, "port")}, ${wrong} wrong`);
+    // Short: the marks tell how many there are.
+    part.counts.textContent = !["synced", "nowhere"].includes(state)
+      ? `${state}${wrong ? `, ${wrong} wrong` : ""}`
+      : wrong
+        ? `${wrong} of ${own.length} wrong`
+        : plural(own.length, "port");
+    part.traffic.textContent = ["down", "nowhere"].includes(state) ? "" : rate(sumRates(own));
+    const say = part.host === null ? "plugged in nowhere" : `host ${part.host}, ${state}`;
+    part.link.setAttribute("aria-label", `${say}, ${plural(own.length, "port")}, ${wrong} wrong`);
     for (const badge of part.badges) {
       const candidate = model.gateways
         .find((gateway) => gateway.name === badge.dataset.gateway)
@@ -115,10 +120,9 @@ export function tiles() {
   const element = h(
     "div",
     { class: "tiles" },
-    model.hosts.map((host) => tile(host, parts)),
+    model.hosts.map((host) => tile(host.name, parts)),
+    model.portsOn.has(null) ? tile(null, parts) : null,
   );
-  const nowhere = model.ports.filter((port) => port.host === null);
-  if (nowhere.length > 0) element.append(tile({ name: "nowhere" }, { hosts: [], ports: [] }));
   return { element, update: () => update(parts) };
 }
 

@@ -7,6 +7,7 @@ import socket
 import socketserver
 import threading
 import time
+import typing
 import urllib.parse
 
 WEB = pathlib.Path(__file__).resolve().parents[2] / "web"
@@ -30,8 +31,13 @@ class Server(socketserver.ThreadingTCPServer):
         self.server_close()
 
 
+class Refusal(typing.NamedTuple):
+    status: int
+    reason: str
+
+
 class Origin(Server):
-    """Serves web/, and for the API what `answer(path, query)` gives: a value for JSON, or None for 404."""
+    """Serves web/, and for the API what `answer(path, query)` gives: a value for JSON, an error, or None for 404."""
 
     def __init__(self, answer):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -41,8 +47,9 @@ class Origin(Server):
                 url = urllib.parse.urlsplit(self.path)
                 if url.path.startswith("/v1/"):
                     value = answer(urllib.parse.unquote(url.path), dict(urllib.parse.parse_qsl(url.query)))
-                    body = value if isinstance(value, bytes) else json.dumps({"error": "no such thing"} if value is None else value).encode()
-                    return self.reply(404 if value is None else 200, "application/json", body)
+                    value = Refusal(404, "no such thing") if value is None else value
+                    status, value = (value.status, {"error": value.reason}) if isinstance(value, Refusal) else (200, value)
+                    return self.reply(status, "application/json", json.dumps(value).encode())
                 file = WEB / ("index.html" if url.path == "/" else url.path.removeprefix("/web/"))
                 if not file.is_file():
                     return self.reply(404, "application/json", b"{}")
@@ -97,6 +104,8 @@ class BigFabric:
         self.began = time.monotonic()
         self.asked = []  # paths with queries
         self.confirm_by = None
+        self.refusing = set()  # hosts whose flows cannot be read
+        self.revision = 41
         names = [f"kvm{number:03}" for number in range(1, hosts + 1)]
         kinds = [f"{team}-{tier}" for team in ("shop", "billing", "search", "media", "data", "ops") for tier in ("web", "app", "db", "cache")]
         self.networks = [{"name": kinds[n % len(kinds)], "kind": "vlan" if n % 6 == 5 else "vxlan",
@@ -140,11 +149,21 @@ class BigFabric:
         self.nat = [{"gateway": f"igw{n % 4 + 1}", "kind": "floating_ip", "public": f"203.0.113.{20 + n}",
                      "private": f"{self.ports[n * 40]['name']} {self.ports[n * 40]['ips'][0]}", "router": None,
                      "host": names[n % 4 * 7], "packets": 100, "bytes": 1000} for n in range(40)] if self.gateways else []
+        self.groups = [{"name": "frontends", "ports": [port["name"] for port in self.ports if port["network"].endswith("web")],
+                        "hosts": [], "rules": [{"rule": "ingress tcp 80", "declared": "", "packets": 0, "bytes": 0}]}]
+        self.qos = [{"name": "gold", "egress": {"rate": 10 ** 9, "burst": 10 ** 8}, "ingress": None, "dscp": None, "guarantee": None,
+                     "ports": [{"port": port["name"], "host": port["host"], "what": "egress", "acts": True, "how": "meter",
+                                "packets": 0, "bytes": 0, "dropped": 0} for port in self.ports[:2]]}]
         self.events = [{"seq": n + 1, "time": self.utc(time.time() - 900 + n), "kind": "port_plugged", "host": names[n % hosts],
                         "object": f"port {self.ports[n]['name']}", "text": f"plugged in as vnet{n % per_host}"} for n in range(min(300, len(self.ports)))]
         for entry in self.status:
             if entry["state"] in ("down", "degraded"):
                 self.event(f"host_{entry['state']}", entry["name"], "", f"{entry['state']}: {entry['reason']}")
+
+    def unplug(self, count):
+        """The first ports are plugged in nowhere."""
+        for port in self.ports[:count]:
+            port.update(host=None, state="unbound", interface="", ofport=None)
 
     @staticmethod
     def utc(seconds):
@@ -176,7 +195,7 @@ class BigFabric:
         self.asked.append(path + ("?" + urllib.parse.urlencode(query) if query else ""))
         _, _, what, *rest = path.split("/", 4)
         if what == "status":
-            return {"revision": 41, "converged": False, "confirm_by": self.confirm_by, "else_back_to": self.confirm_by and 40, "hosts": self.status, "troubles": []}
+            return {"revision": self.revision, "converged": False, "confirm_by": self.confirm_by, "else_back_to": self.confirm_by and 40, "hosts": self.status, "troubles": []}
         if what == "hosts":
             counts = {}
             for port in self.ports:
@@ -186,9 +205,11 @@ class BigFabric:
                     for n, entry in enumerate(self.status)]
         if what == "ports":
             return self.live()
-        if what in ("networks", "routers", "gateways", "nat"):
+        if what in ("networks", "routers", "gateways", "nat", "groups", "qos"):
             return getattr(self, what)
         if what == "flows":
+            if query.get("host") in self.refusing:
+                return Refusal(503, "its switch does not answer")
             return self.flows(query.get("host"), query.get("owner", ""), query.get("drops") == "1")
         if what == "events":
             since, end = int(query["since"]), time.monotonic() + float(query.get("wait", 0))
@@ -201,9 +222,23 @@ class BigFabric:
 
     def show(self, kind, name):
         rows = {"host": self.answer("/v1/hosts", {}), "network": self.networks, "port": self.live(), "router": self.routers,
-                "gateway": self.gateways}.get(kind, [])
+                "gateway": self.gateways, "security_group": self.groups, "qos": self.qos}.get(kind, [])
         for row in rows:
             if row["name"] == name:
                 mine = {"host": lambda port: port["host"] == name, "network": lambda port: port["network"] == name}.get(kind)
                 return row | ({"ports": [port for port in self.live() if mine(port)]} if mine else {})
         return None
+
+
+class SmallFabric(BigFabric):
+    """One that is drawn as lanes where there is room: with routers between every two of its networks, and long names."""
+
+    def __init__(self, hosts=6, routers=6):
+        super().__init__(hosts, per_host=4, networks=6)
+        self.routers = [{"name": f"router-{n + 1}-of-team", "mac": "06:00:00:00:00:01", "gateway": None, "routes": [],
+                         "hosts": [entry["name"] for entry in self.status],
+                         "networks": [{"name": self.networks[m % 6]["name"], "addresses": []} for m in (n, n + 1)]} for n in range(routers)]
+
+    def empty(self):
+        self.status, self.ports, self.networks, self.routers, self.events, self.revision = [], [], [], [], [], 0
+        return self

@@ -10,23 +10,44 @@ import urllib.request
 
 import browser
 from fabric import SCALE, FabricTest, main
-from page_origin import BigFabric, Origin, Relay
+from page_origin import BigFabric, Origin, Relay, SmallFabric
 
 PORTS = "document.querySelectorAll('#canvas [data-kind=port]').length"
 EVENTS = "document.getElementById('event-list').textContent"
 TROUBLES = "document.getElementById('troubles').textContent"
+DETAILS = "document.getElementById('details').textContent"
 WIDE = "document.documentElement.scrollWidth"
+# Texts of hosts and routers that are cut or stand out of their box, and hosts that are out of sight.
+ASTRAY = """(() => {
+    const room = document.getElementById('canvas').getBoundingClientRect();
+    const out = (of, box) => of.left < box.left - 1 || of.right > box.right + 1 || of.top < box.top - 1 || of.bottom > box.bottom + 1;
+    const boxes = [...document.querySelectorAll('#canvas .host, #canvas .router')].map((e) => [e, e.querySelector('.box, rect').getBoundingClientRect()]);
+    return boxes.filter(([, box]) => box.left < room.left || box.right > room.right).map(([e]) => e.dataset.name ?? 'nowhere')
+        .concat(boxes.flatMap(([e, box]) => [...e.querySelectorAll('text')].filter((text) => text.textContent.includes('…') ||
+            out(text.getBoundingClientRect(), box)).map((text) => text.textContent)));
+})()"""
+
+
+def lit(kind):
+    return f"[...document.querySelectorAll('#canvas [data-kind={kind}]:not(.dim)')].map((e) => e.dataset.name).sort().join(' ')"
+
+
+def stroke(selector):
+    return f"(() => {{ const of = getComputedStyle(document.querySelector({json.dumps(selector)})); return of.stroke + of.strokeWidth; }})()"
+
+
+CHOSEN = "(() => { document.body.style.color = 'var(--note)'; const of = getComputedStyle(document.body).color; document.body.style.color = ''; return of; })()"
 
 
 class PageTest(unittest.TestCase):
     """Every test ends with a look at what the page complained of, and whom it asked."""
 
-    def look(self, url, **options):
+    def look(self, url, shown=PORTS, **options):
         self.url = url
         self.browser = browser.Browser(**options)
         self.addCleanup(self.leave)
         self.browser.open(url)
-        self.browser.until(PORTS, 20, "the picture")
+        self.browser.until(shown, 20, "the picture")
         return self.browser
 
     def leave(self):
@@ -101,6 +122,19 @@ class LabPage(FabricTest, PageTest):
             page.eval("location.hash = '#host/kvm1'")
             page.until("[...document.querySelectorAll('#details tr[data-hot]')].some((row) => /spoofed.*db1.*[.1-9]\\/s/.test(row.textContent))", 15)
 
+    def test_what_is_chosen_and_where_the_keyboard_is_can_be_seen(self):
+        page = self.look()
+        note = page.eval(CHOSEN) + "3px"
+        for chosen, rect in (("gateway/igw", ".chip.gateway[data-state=active] > rect"), ("gateway/igw", ".hop > rect"), ("router/main", ".router > rect")):
+            page.eval("location.hash = '#/'")
+            page.until(f"{stroke(rect)} !== '{note}'")
+            page.eval(f"location.hash = '#{chosen}'")
+            page.until(f"{stroke(rect)} === '{note}'", 5, rect)
+        page.eval("location.hash = '#/'")
+        page.key("Tab")
+        page.eval("document.querySelector('.chip.gateway[data-state=active]').focus()")
+        page.until(f"{stroke('.chip.gateway[data-state=active] > rect')} === '{note}'", 5)
+
     def test_a_silent_weftd_is_told_and_forgotten(self):
         page = self.look()
         self.addCleanup(self.lab.start_weftd_if_gone)
@@ -130,6 +164,9 @@ class BigPage(PageTest):
         self.assertLess(spent, 1000 * SCALE)
 
     def test_fits_at_usual_widths(self):
+        self.fabric.unplug(30)
+        self.fabric.ports[1431].update(state="down")  # on the degraded host, and a busy one
+        self.fabric.speeds[self.fabric.ports[1430]["name"]] = 22000
         page = self.see()
         for width, height in ((1280, 800), (1920, 1080)):
             page.resize(width, height)
@@ -139,7 +176,7 @@ class BigPage(PageTest):
                 self.assertTrue(page.eval(f"(() => {{ const e = document.querySelector('{within}'); return e.scrollWidth <= e.clientWidth + 1; }})()"), (within, width))
             overlaps = page.eval("""(() => {
                 const boxes = [...document.querySelectorAll('.tile')].map((tile) => tile.getBoundingClientRect());
-                const spilled = [...document.querySelectorAll('.tile header, .tile svg')].filter((e) => e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 0.5);
+                const spilled = [...document.querySelectorAll('.tile header, .tile svg, .tile footer, .tile footer span')].filter((e) => e.scrollWidth > e.clientWidth + 1 && !e.closest('svg, header') || e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 0.5);
                 let count = spilled.length;
                 boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
                     if (a.left < b.right - 0.5 && b.left < a.right - 0.5 && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5) ++count;
@@ -160,6 +197,12 @@ class BigPage(PageTest):
         page = self.see()
         page.until(f"/revision 41 is on trial for [45] min more, until .*: then revision 40 comes back/.test({TROUBLES})")
         self.assertIn("on trial", page.eval("document.getElementById('sum-revision').textContent"))
+
+    def test_ports_plugged_in_nowhere_have_a_tile(self):
+        self.fabric.unplug(7)
+        page = self.see()
+        self.assertEqual(page.eval("document.querySelectorAll('.tile[data-state=nowhere] .dot[data-state=unbound] .mark').length"), 7)
+        self.assertEqual(page.eval("document.querySelectorAll('a[href=\"#host/nowhere\"]').length"), 0)
 
     def test_finds_and_follows_by_keyboard(self):
         page = self.see()
@@ -194,6 +237,31 @@ class BigPage(PageTest):
         self.assertEqual(page.eval("document.querySelectorAll('img[src=x], body script').length"), 0)
         self.assertNotIn("broken", page.eval("document.title"))
         self.assertIn(evil, page.eval(EVENTS))
+
+
+class SmallPage(PageTest):
+    def see(self, fabric, **options):
+        origin = Origin(fabric.answer)
+        self.addCleanup(origin.close)
+        return self.look(origin.url, **options)
+
+    def test_lanes_where_there_is_room_else_tiles(self):
+        page = self.see(SmallFabric())
+        for width, picture in ((1920, "lanes"), (1280, "tiles"), (1920, "lanes"), (1000, "tiles")):
+            page.resize(width, 800)
+            page.until(f"document.body.dataset.picture === '{picture}'", 5, (width, picture))
+            page.rest(0.3)
+            self.assertEqual(page.eval(ASTRAY), [], width)
+            self.assertEqual(page.eval("document.querySelectorAll('#canvas .host, #canvas .tile').length"), 6)
+            self.assertLessEqual(page.eval("(() => { const e = document.getElementById('canvas'); return e.scrollWidth - e.clientWidth; })()"), 0, width)
+
+    def test_names_fit_their_columns(self):
+        for fabric in (SmallFabric(hosts=3, routers=1), SmallFabric(hosts=2, routers=6), SmallFabric(hosts=4, routers=0)):
+            fabric.unplug(2)
+            page = self.see(fabric)
+            self.assertEqual(page.eval("document.body.dataset.picture"), "lanes")
+            self.assertEqual(page.eval(ASTRAY), [], (len(fabric.status), len(fabric.routers)))
+            self.assertIn("192.0.2.11", page.eval("document.getElementById('canvas').textContent"))
 
 
 if __name__ == "__main__":
