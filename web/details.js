@@ -11,6 +11,7 @@ const LINKS = {
   active: "host",
   network: "network",
   port: "port",
+  ports: "port",
   to_port: "port",
   gateway: "gateway",
   router: "router",
@@ -68,7 +69,10 @@ function inline(key, value) {
 function table(kind, key, rows) {
   const columns =
     {
-      ports: ["name", kind === "network" ? "host" : "network", "ips", "state"],
+      ports:
+        kind === "qos"
+          ? ["port", "what", "acts", "how"]
+          : ["name", kind === "network" ? "host" : "network", "ips", "state"],
       rules: ["rule", "packets"],
       translations: ["kind", "public", "private", "packets"],
       candidates: ["host", "state"],
@@ -84,7 +88,8 @@ function table(kind, key, rows) {
             ? h("span", { class: "state", "data-state": portState(row) }, portState(row))
             : inline(column, row[column] ?? null);
   // What is not well comes first: it must not be among those left out.
-  const sorted = key === "ports" ? [...rows].sort((a, b) => (portState(a) === "up") - (portState(b) === "up")) : rows;
+  const sorted =
+    key === "ports" && kind !== "qos" ? [...rows].sort((a, b) => (portState(a) === "up") - (portState(b) === "up")) : rows;
   return [
     h("h3", {}, `${title(key)} `, h("small", {}, count(rows.length))),
     h(

@@ -11,10 +11,12 @@ export const model = {
   routers: [],
   gateways: [],
   nat: [],
+  groups: [], // security groups and QoS classes: asked for when they are sought or selected
+  qos: [],
   events: [],
   read: false, // hosts, networks and what joins them have been asked for
   silentSince: null, // weftd does not answer since then (Date)
-  drops: new Map(), // host → its drops, as far as they have been read
+  drops: new Map(), // host → its drops, or why they could not be read (Error); as far as it has been asked
   rates: new Rates(10), // ports: "rx NAME@HOST", "tx NAME@HOST"
   history: [], // packets a second through all ports, newest last
 };
@@ -58,8 +60,9 @@ export function portRate(port) {
 
 /// Of all of them; null before any is known.
 export function sumRates(ports) {
-  const rates = (ports ?? []).map(portRate).filter((of) => of !== null);
-  return rates.length === 0 ? (ports?.length ? null : 0) : rates.reduce((sum, of) => sum + of.sum, 0);
+  const bound = (ports ?? []).filter((port) => port.host !== null);
+  const rates = bound.map(portRate).filter((of) => of !== null);
+  return rates.length === 0 ? (bound.length > 0 ? null : 0) : rates.reduce((sum, of) => sum + of.sum, 0);
 }
 
 /// Networks that a router joins stand together, then those that lead out, then the rest.
@@ -78,48 +81,5 @@ export function setNetworks(networks) {
 
 export const hue = (network) => String(model.hues?.get(network) ?? 0);
 
-/// The host where the public address is translated now; null when nowhere.
+/// Public addresses and ports of a gateway.
 export const translations = (gateway) => model.nat.filter((row) => row.gateway === gateway && row.kind !== "snat");
-
-/// What belongs to the selected object: the rest is dimmed. Null: all.
-export function related(selection) {
-  if (!selection) return null;
-  const { kind, name } = selection;
-  const hosts = new Set(),
-    networks = new Set(),
-    ports = new Set();
-  const addPort = (port) => {
-    ports.add(port.name);
-    hosts.add(port.host);
-    networksOf(port).forEach((n) => networks.add(n));
-  };
-  const addNetworks = (names) => {
-    for (const network of names) networks.add(network);
-    for (const port of model.ports)
-      if (networksOf(port).some((network) => names.includes(network))) {
-        ports.add(port.name);
-        hosts.add(port.host);
-      }
-  };
-  const router = (of) => addNetworks(of.networks.map((network) => network.name));
-  if (kind === "host") {
-    hosts.add(name);
-    for (const port of model.portsOn?.get(name) ?? []) addPort(port);
-    for (const host of [...hosts]) if (host !== name) hosts.delete(host);
-  } else if (kind === "network") addNetworks([name]);
-  else if (kind === "port") model.ports.filter((port) => port.name === name).forEach(addPort);
-  else if (kind === "router") model.routers.filter((r) => r.name === name).forEach(router);
-  else if (kind === "gateway") {
-    for (const gateway of model.gateways.filter((g) => g.name === name)) {
-      networks.add(gateway.network);
-      gateway.candidates.forEach((candidate) => hosts.add(candidate.host));
-      translations(name).forEach((row) => ports.add(row.private.split(" ")[0]));
-    }
-  } else if (kind === "floating_ip" || kind === "port_forward") {
-    for (const row of model.nat.filter((r) => r.public === name)) {
-      hosts.add(row.host);
-      model.ports.filter((port) => port.name === row.private.split(" ")[0]).forEach(addPort);
-    }
-  } else return null;
-  return { hosts, networks, ports };
-}

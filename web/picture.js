@@ -3,7 +3,8 @@ import { at, h, refill, s } from "./dom.js";
 import { arrows, oneStop } from "./keys.js";
 import { lanes, roomFor } from "./lanes.js";
 import { mark, SAYS } from "./glyphs.js";
-import { model, networksOf, related } from "./model.js";
+import { model, networksOf } from "./model.js";
+import { related } from "./related.js";
 import { strip, tiles } from "./tiles.js";
 
 let drawn = null;
@@ -81,25 +82,35 @@ export function draw(selection, sought) {
 /// Dims what does not belong to the selected object, or is not among what is sought.
 let lit = "";
 function light(selection, sought, anew) {
-  const key = JSON.stringify([
-    selection,
-    sought && [...sought.ports],
-    sought && [...sought.hosts],
-    sought && [...sought.networks],
-  ]);
+  const bright = sought?.bright ?? related(selection);
+  const key = JSON.stringify([selection, bright], (_, value) => (value instanceof Set ? [...value] : value));
   if (key === lit && !anew) return;
   lit = key;
-  const own = sought ?? related(selection);
   for (const element of at("picture").querySelectorAll("[data-kind]")) {
-    const { kind, name } = element.dataset;
-    const set = own && { host: own.hosts, network: own.networks, port: own.ports }[kind];
-    element.classList.toggle("dim", Boolean(set) && !set.has(name));
+    const { kind, name, network } = element.dataset;
+    const own = bright?.of(kind);
+    // A trunk stands in many lanes: it is bright where it is meant.
+    const out = own && (!own.has(name) || (network !== undefined && !bright.networks.has(network)));
+    element.classList.toggle("dim", Boolean(out));
     const chosen = selection !== null && selection.kind === kind && selection.name === name;
     element.classList.toggle("chosen", chosen);
     const link = element.matches("a") ? element : element.querySelector("a");
     if (chosen) link?.setAttribute("aria-current", "true");
     else link?.removeAttribute("aria-current");
   }
+  bringIntoSight(sought?.best ?? selection);
+}
+
+/// Scrolls to what was found or selected, once: who scrolls away is left there.
+let sighted = "";
+function bringIntoSight(object) {
+  const key = JSON.stringify(object);
+  if (key === sighted) return;
+  sighted = key;
+  if (object === null) return;
+  const found = at("picture").querySelector(`[data-kind="${object.kind}"][data-name="${CSS.escape(object.name)}"]`);
+  const seen = found?.closest(".tile") ?? (found?.matches("a") ? found : found?.querySelector("a"));
+  seen?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 arrows(at("canvas"));

@@ -1,7 +1,8 @@
 // The search box: names, addresses and MACs of everything. What matches is lit in the picture, the best is listed.
 import { at, h } from "./dom.js";
-import { model, networksOf } from "./model.js";
-import { ref } from "./format.js";
+import { model } from "./model.js";
+import { Bright } from "./related.js";
+import { plural, ref } from "./format.js";
 
 const MOST = 12;
 const input = at("search"),
@@ -37,13 +38,24 @@ function everything() {
     ...model.nat
       .filter((row) => row.kind !== "snat")
       .map((row) => ({ kind: row.kind, name: row.public, more: ["→", row.private], words: [row.public, row.private] })),
-    ...model.ports.map((port) => ({
-      kind: "port",
-      name: port.name,
-      more: [port.ips[0], port.host],
-      port,
-      words: [port.name, port.mac, port.interface, ...port.ips, ...port.trunk.flatMap((entry) => entry.ips)],
+    ...model.ports.map((port) => {
+      const guests = [...new Set(port.leases.map((lease) => lease.host_name).filter(Boolean))];
+      const ips = [...port.ips, ...port.trunk.flatMap((entry) => entry.ips)];
+      return {
+        kind: "port",
+        name: port.name,
+        port,
+        more: [...guests.filter((guest) => guest !== port.name), port.ips[0], port.host],
+        words: [port.name, port.mac, port.interface, ...guests, ...ips],
+      };
+    }),
+    ...model.groups.map((group) => ({
+      kind: "security_group",
+      name: group.name,
+      more: [plural(group.ports.length, "port")],
+      words: [group.name],
     })),
+    ...model.qos.map((qos) => ({ kind: "qos", name: qos.name, more: [], words: [qos.name] })),
   ];
 }
 
@@ -64,21 +76,16 @@ function matches(text) {
     .sort((a, b) => a.rank - b.rank);
 }
 
-/// {hosts, networks, ports} to light; null while nothing is sought.
+/// {bright, best}: what to light, and what to look at first; null while nothing is sought.
 export function sought() {
-  const found = matches(input.value);
   if (input.value.trim() === "") return null;
-  const lit = { hosts: new Set(), networks: new Set(), ports: new Set() };
-  for (const entry of found) {
-    if (entry.kind === "host") lit.hosts.add(entry.name);
-    if (entry.kind === "network") lit.networks.add(entry.name);
-    if (entry.port) {
-      lit.ports.add(entry.name);
-      lit.hosts.add(entry.port.host);
-      networksOf(entry.port).forEach((network) => lit.networks.add(network));
-    }
+  const found = matches(input.value);
+  const bright = new Bright();
+  for (const { kind, name, port } of found) {
+    if (port) bright.addPorts([port]);
+    else bright.of(kind)?.add(name);
   }
-  return lit;
+  return { bright, best: found[0] ? { kind: found[0].kind, name: found[0].name } : null };
 }
 
 function choose(index) {
@@ -94,14 +101,15 @@ function close() {
   input.setAttribute("aria-expanded", "false");
 }
 
-export function startSearch(changed) {
+/// `changed` is called when something else is sought; `begun` fetches what is only needed here.
+export function startSearch(changed, begun) {
   const go = (option) => {
     location.hash = option.dataset.ref;
     input.value = "";
     close();
     changed();
   };
-  input.addEventListener("input", () => {
+  const seek = () => {
     const found = matches(input.value);
     list.replaceChildren(
       ...found
@@ -120,7 +128,8 @@ export function startSearch(changed) {
     input.setAttribute("aria-expanded", String(found.length > 0));
     choose(0);
     changed();
-  });
+  };
+  input.addEventListener("input", seek);
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
@@ -136,6 +145,10 @@ export function startSearch(changed) {
     event.preventDefault();
     const option = event.target.closest("li");
     if (option) go(option);
+  });
+  input.addEventListener("focus", async () => {
+    await begun();
+    if (input.value !== "" && document.activeElement === input) seek();
   });
   input.addEventListener("blur", close);
   document.addEventListener("keydown", (event) => {

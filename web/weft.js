@@ -36,8 +36,15 @@ function redraw() {
   });
 }
 
+/// Security groups and QoS classes: weftd reads their counters from all switches, so only when somebody wants them.
+async function readPolicies() {
+  const [groups, qos] = await Promise.all([get("/v1/groups"), get("/v1/qos")]);
+  Object.assign(model, { groups, qos });
+}
+
 function select() {
   selection = selected();
+  if (["security_group", "qos"].includes(selection?.kind)) asked(readPolicies);
   show(selection);
   selectForEvents(selection);
   redraw();
@@ -89,5 +96,5 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   at("details").focus();
 });
-startSearch(redraw);
+startSearch(redraw, () => asked(readPolicies));
 select();

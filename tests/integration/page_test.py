@@ -122,6 +122,19 @@ class LabPage(FabricTest, PageTest):
             page.eval("location.hash = '#host/kvm1'")
             page.until("[...document.querySelectorAll('#details tr[data-hot]')].some((row) => /spoofed.*db1.*[.1-9]\\/s/.test(row.textContent))", 15)
 
+    def test_bright_is_what_belongs_to_the_selected(self):
+        page = self.look()
+        for chosen, bright in (("port/app2", {"port": "app2", "network": "blue", "host": "kvm2", "router": "main", "floating_ip": "", "port_forward": ""}),
+                               ("port/db1", {"port": "db1", "network": "red", "router": "", "gateway": ""}),
+                               ("port/web2", {"floating_ip": "203.0.113.20", "port_forward": "", "network": "green public"}),
+                               ("router/main", {"port": "app1 app2 app3 trunk3 web2 web3", "network": "blue green public"}),
+                               ("network/office", {"port": "desk2 trunk3", "router": "", "gateway": ""}),
+                               ("security_group/web", {"port": "web2", "network": "green", "host": "kvm2", "router": "", "gateway": ""})):
+            page.eval(f"location.hash = '#{chosen}'")
+            for kind, names in bright.items():
+                page.until(f"{lit(kind)} === {json.dumps(names)}", 5, (chosen, kind, names))
+        page.until("document.querySelector('#details dd a[href=\"#port/web2\"]') !== null", 5)
+
     def test_what_is_chosen_and_where_the_keyboard_is_can_be_seen(self):
         page = self.look()
         note = page.eval(CHOSEN) + "3px"
@@ -198,6 +211,37 @@ class BigPage(PageTest):
         page.until(f"/revision 41 is on trial for [45] min more, until .*: then revision 40 comes back/.test({TROUBLES})")
         self.assertIn("on trial", page.eval("document.getElementById('sum-revision').textContent"))
 
+    @staticmethod
+    def within(host):
+        return f"""(() => {{ const [of, room] = ['.tile[data-name={host}]', '#picture'].map((e) => document.querySelector(e).getBoundingClientRect());
+            return of.top >= room.top && of.bottom <= room.bottom; }})()"""
+
+    def test_what_is_found_or_selected_is_brought_into_sight(self):
+        page = self.see()
+        self.assertFalse(page.eval(self.within("kvm095")))
+        page.eval("document.getElementById('search').focus()")
+        page.type("kvm095")
+        page.until(self.within("kvm095"))
+        page.key("Escape")
+        page.eval("location.hash = '#port/' + document.querySelector('.tile[data-name=kvm002] .dot').dataset.name")
+        page.until(self.within("kvm002"))
+        page.eval("document.getElementById('picture').scrollTop = 400")
+        page.rest(2.5)
+        self.assertFalse(page.eval(self.within("kvm002")), "who scrolls away is left there")
+
+    def test_finds_groups_classes_and_guests(self):
+        self.fabric.ports[77]["leases"] = [{"host_name": "mailserver"}]
+        page = self.see()
+        for text, ref in (("front", "security_group/frontends"), ("gold", "qos/gold"), ("mailserver", f"port/{self.fabric.ports[77]['name']}")):
+            page.eval("document.getElementById('search').focus()")
+            page.type(text)
+            page.until("!document.getElementById('found').hidden")
+            page.key("Enter")
+            page.until(f"location.hash === '#{ref}'", 5, ref)
+        page.eval("location.hash = '#qos/gold'")
+        page.until(f"document.querySelectorAll('.dot:not(.dim)').length === 2")
+        page.until(f"document.querySelector('#details table a[href=\"#port/{self.fabric.ports[0]['name']}\"]') !== null", 5)
+
     def test_ports_plugged_in_nowhere_have_a_tile(self):
         self.fabric.unplug(7)
         page = self.see()
@@ -213,6 +257,7 @@ class BigPage(PageTest):
         page.until("location.hash === '#host/kvm042' && document.querySelector('#details h2').textContent.startsWith('kvm042')")
         page.until("document.querySelectorAll('#details table a[href^=\"#port/\"]').length >= 20")
         self.assertTrue(page.eval("document.querySelector('.tile[data-name=kvm001]').classList.contains('dim')"))
+        self.assertTrue(page.eval(self.within("kvm042")))
         page.eval("document.querySelector('.tile[data-name=kvm042] header a').focus()")
         page.key("ArrowRight")
         self.assertNotEqual(page.eval("document.activeElement.getAttribute('href')"), "#host/kvm042")
