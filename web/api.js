@@ -1,5 +1,8 @@
 // Asks weftd. Nothing is ever sent but GET, and nothing to anybody else.
 
+/// weftd answered, with the reason why not.
+export class Refused extends Error {}
+
 export async function get(path, seconds = 20, signal = null) {
   const limits = [AbortSignal.timeout(seconds * 1000), ...(signal ? [signal] : [])];
   const answer = await fetch(path, {
@@ -7,7 +10,7 @@ export async function get(path, seconds = 20, signal = null) {
     cache: "no-store",
   });
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error ?? `${path}: ${answer.status}`);
+  if (!answer.ok) throw new Refused(body.error ?? `${path}: ${answer.status}`);
   return body;
 }
 
@@ -19,16 +22,18 @@ const shown = () =>
     : null;
 
 /// Calls `ask` again and again while the page is seen: every `seconds`, and at most a fifth of the time, so that a big
-/// fabric is asked less often. now() asks at once.
+/// fabric is asked less often. now() asks at once; while a question is under way, again as soon as it is answered.
 export class Poll {
   constructor(seconds, ask) {
     this.seconds = seconds;
     this.ask = ask;
     this.wake = () => {};
     this.stopped = false;
+    this.again = false;
     this.run();
   }
   now() {
+    this.again = true;
     this.wake();
   }
   stop() {
@@ -38,8 +43,10 @@ export class Poll {
   async run() {
     while (!this.stopped) {
       await shown();
+      this.again = false;
       const began = performance.now();
       await this.ask();
+      if (this.again) continue;
       const took = performance.now() - began;
       const rest = Math.max(this.seconds * 1000 - took, took * 4);
       await Promise.race([

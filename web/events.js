@@ -16,10 +16,20 @@ const BAD = new Set([
   "topology_refused",
   "gateway_down",
   "nexthop_failed",
-  "snat_exhausted",
   "refused_connection",
   "allocation",
   "state",
+]);
+const WARN = new Set([
+  "topology_rolled_back",
+  "drift_repaired",
+  "snat_exhausted",
+  "new_connection_rate",
+  "foreign_qos",
+  "lease_declined",
+  "libvirt_down",
+  "libvirt_refused",
+  "vm",
 ]);
 const GOOD = new Set([
   "host_synced",
@@ -28,14 +38,16 @@ const GOOD = new Set([
   "port_plugged",
   "nexthop_resolved",
   "host_cleaned",
+  "libvirt_following",
 ]);
+const level = (kind) => (BAD.has(kind) ? "bad" : WARN.has(kind) ? "warn" : GOOD.has(kind) ? "good" : "");
 
 function line(event, isNew) {
   const [kind, ...name] = (event.object ?? "").split(" ");
   return h(
     "li",
     {
-      class: [BAD.has(event.kind) ? "bad" : GOOD.has(event.kind) ? "good" : "", isNew ? "new" : ""].join(" "),
+      class: [level(event.kind), isNew ? "new" : ""].join(" "),
       "data-seq": event.seq,
     },
     h("time", { datetime: event.time }, clock(event.time)),

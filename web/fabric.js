@@ -1,10 +1,10 @@
 // The side when nothing is selected: who is busy, and what is dropped anywhere. Drops are read of one host at a time, every
 // two seconds the next: in a big fabric that takes a while, and costs weftd next to nothing.
 import { h, refill } from "./dom.js";
-import { get, Poll } from "./api.js";
+import { get, Poll, Refused } from "./api.js";
 import { dropKey, dropTable, grouped, rated } from "./flows.js";
-import { model, portRate, portState } from "./model.js";
-import { plural, rate, ref } from "./format.js";
+import { hostState, model, portRate, portState } from "./model.js";
+import { listed, plural, rate, ref } from "./format.js";
 import { Rates } from "./rates.js";
 
 const rates = new Map(); // host → from one reading of it to the next
@@ -46,7 +46,7 @@ export class Fabric {
   constructor() {
     this.next = 0;
     this.busy = h("div");
-    this.drops = h("div");
+    this.drops = h("div", {}, h("p", { class: "none" }, "Reading …"));
     this.read = h("small", {});
     this.element = h(
       "section",
@@ -79,20 +79,32 @@ export class Fabric {
           rates.get(host),
         ),
       );
-      this.update();
-    } catch {
-      /* it is asked again in its turn; a weftd that is silent is told at the top */
+    } catch (error) {
+      // It is asked again in its turn; a weftd that is silent is told at the top.
+      if (error instanceof Refused) model.drops.set(host, error);
     }
+    this.update();
   }
   update() {
-    refill(this.busy, JSON.stringify(model.ports.map((port) => portRate(port)?.sum)), busiest);
-    for (const host of model.drops.keys()) if (!model.byHost?.has(host)) model.drops.delete(host);
-    const all = grouped([...model.drops.values()].flat(), dropKey);
-    const hosts = model.status?.hosts.length ?? 0;
-    this.read.textContent =
-      model.drops.size < hosts ? `of ${model.drops.size} of ${plural(hosts, "host")} so far` : "of all hosts";
-    refill(this.drops, JSON.stringify(all), () =>
-      dropTable(all, model.drops.size > 0 ? "Nothing was dropped." : "Reading …"),
-    );
+    const known = model.history.length > 0;
+    refill(this.busy, JSON.stringify([known, model.ports.map((port) => portRate(port)?.sum)]), busiest);
+    if (!model.status) return;
+    // What a host said before it went down is of then: its rates would stand still.
+    for (const host of model.drops.keys()) if (hostState(host) === "down") model.drops.delete(host);
+    const answers = [...model.drops.values()];
+    const read = answers.filter(Array.isArray);
+    const drops = grouped(read.flat(), dropKey);
+    const refused = [...model.drops].filter(([, answer]) => answer instanceof Refused);
+    const hosts = model.status.hosts;
+    const awake = hosts.filter((host) => host.state !== "down").length;
+    const so = answers.length < awake ? " so far" : "";
+    const all = read.length === hosts.length;
+    this.read.textContent = all ? "of all hosts" : `of ${read.length} of ${plural(hosts.length, "host")}${so}`;
+    const none = read.length > 0 ? "Nothing was dropped." : awake > 0 ? "Reading …" : "There is no host to ask.";
+    const reasons = refused.map(([host, error]) => `${host}: ${error.message}`);
+    refill(this.drops, JSON.stringify([drops, none, reasons]), () => [
+      read.length === 0 && refused.length > 0 ? null : dropTable(drops, none),
+      reasons.length > 0 ? h("p", { class: "none" }, `Could not be read: ${listed(reasons)}`) : null,
+    ]);
   }
 }

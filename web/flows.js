@@ -59,7 +59,7 @@ export function dropTable(groups, empty) {
   if (some.length === 0) return h("p", { class: "none" }, empty);
   return h(
     "table",
-    {},
+    { class: "drops" },
     h(
       "thead",
       {},
@@ -164,13 +164,11 @@ export class FlowReader {
     );
   }
   async read() {
+    const host = this.host;
     try {
       const owner = this.owner ? `&owner=${encodeURIComponent(this.owner)}` : "";
-      const flows = rated(
-        await get(`/v1/flows?host=${encodeURIComponent(this.host)}${owner}`, 20, this.aborted.signal),
-        this.rates,
-      );
-      this.show(flows);
+      const flows = await get(`/v1/flows?host=${encodeURIComponent(host)}${owner}`, 20, this.aborted.signal);
+      if (host === this.host) this.show(rated(flows, this.rates)); // else another was chosen meanwhile
     } catch (error) {
       if (!this.aborted.signal.aborted)
         refill(this.body, String(error), () =>

@@ -4,15 +4,16 @@ import { model, portState } from "./model.js";
 import { count, rate } from "./format.js";
 
 function sparkline(values) {
-  const [wide, high] = [96, 20];
+  const [wide, high] = [96, 16];
   const most = Math.max(1, ...values);
   const points = values.map(
     (value, index) =>
-      `${(wide - (values.length - 1 - index) * (wide / 59)).toFixed(1)},${(high - 2 - (value / most) * (high - 5)).toFixed(1)}`,
+      `${(wide - (values.length - 1 - index) * (wide / 59)).toFixed(1)},${(high - 1 - (value / most) * (high - 3)).toFixed(1)}`,
   );
   return s(
     "svg",
     { class: "spark", width: wide, height: high, "aria-hidden": "true" },
+    s("path", { class: "zero", d: `M0 ${high - 0.5}h${wide}` }),
     s("polyline", { points: points.join(" ") }),
   );
 }
@@ -21,13 +22,13 @@ export function summary() {
   const box = at("summary");
   const { status } = model;
   if (!status) return;
-  const entry = (id, title) => h("div", { id: `sum-${id}` }, h("dt", {}, title), h("dd", {}));
+  const entry = (id, says, title = null) => h("div", { id: `sum-${id}`, title }, h("dt", {}, says), h("dd", {}));
   refill(box, "made", () => [
     entry("revision", "Revision"),
     entry("hosts", "Hosts"),
     entry("ports", "Ports up"),
     entry("flows", "Flows"),
-    entry("traffic", "Packets through ports"),
+    entry("traffic", "Packets sent + received", "By all ports: what one sends to another is counted at both"),
   ]);
   const set = (id, text, state = "") => {
     const element = at(`sum-${id}`);
@@ -36,15 +37,15 @@ export function summary() {
   };
   const synced = status.hosts.filter((host) => host.state === "synced").length;
   const down = status.hosts.some((host) => host.state === "down" || host.state === "degraded");
-  const bound = model.ports.filter((port) => port.host !== null);
+  const bound = model.ports.filter((port) => port.host !== null && portState(port) !== "arriving");
   const up = bound.filter((port) => portState(port) === "up").length;
   set("revision", `${status.revision}${status.confirm_by ? " on trial" : ""}`, status.confirm_by ? "warn" : "");
   set(
     "hosts",
     `${synced} of ${status.hosts.length} synced`,
-    down ? "bad" : synced < status.hosts.length ? "warn" : "good",
+    down ? "bad" : synced < status.hosts.length ? "warn" : synced > 0 ? "good" : "",
   );
-  set("ports", `${count(up)} of ${count(bound.length)}`, up < bound.length ? "bad" : "good");
+  set("ports", `${count(up)} of ${count(bound.length)}`, up < bound.length ? "bad" : up > 0 ? "good" : "");
   set("flows", count(status.hosts.reduce((sum, host) => sum + host.flows, 0)));
   const traffic = at("sum-traffic");
   const last = model.history.at(-1);

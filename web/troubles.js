@@ -138,6 +138,13 @@ export function troubles() {
     });
   }
   if (model.status) {
+    if (model.status.hosts.length === 0)
+      found.push({
+        level: "note",
+        ref: null,
+        text: model.status.revision === 0 ? "no topology yet" : "the topology has no host",
+        hint: "weftctl apply FILE",
+      });
     ofHosts(found);
     ofGateways(found);
     ofPorts(found);

@@ -248,6 +248,40 @@ class BigPage(PageTest):
         self.assertEqual(page.eval("document.querySelectorAll('.tile[data-state=nowhere] .dot[data-state=unbound] .mark').length"), 7)
         self.assertEqual(page.eval("document.querySelectorAll('a[href=\"#host/nowhere\"]').length"), 0)
 
+    def test_drops_are_of_hosts_that_answer(self):
+        self.fabric = BigFabric(hosts=3, per_host=8, networks=6)
+        self.fabric.refusing = {"kvm003"}
+        page = self.look(self.origin.url)
+        page.until(f"{DETAILS}.includes('of 2 of 3 hosts') && {DETAILS}.includes('Could not be read: kvm003: its switch does not answer')", 20)
+        gone = self.fabric.ports[3]["name"]
+        page.until(f"[...document.querySelectorAll('#details .drops tr')].some((row) => row.textContent.includes('{gone}'))", 20)
+        page.eval("location.hash = '#host/kvm003'")
+        page.until(f"{DETAILS}.includes('its switch does not answer')", 5)
+        self.fabric.status[0].update(state="down", reason="gone")
+        page.eval("location.hash = '#/'")
+        page.until(f"/Drops of 1 of 3 hosts[^ ]/.test({DETAILS}) && !document.querySelector('#details .drops')?.textContent.includes('{gone}')", 10)
+        self.browser.problems = [text for text in self.browser.problems if "503" not in text]
+
+    def test_a_question_during_a_question_is_asked(self):
+        page = self.see()
+        asks = page.eval("""import('/web/api.js').then(async ({ Poll }) => {
+            let asks = 0;
+            const rest = (time) => new Promise((resolve) => setTimeout(resolve, time));
+            const poll = new Poll(60, async () => { ++asks; await rest(100); });
+            await rest(50);
+            poll.now();
+            await rest(250);
+            poll.stop();
+            return asks;
+        })""")
+        self.assertEqual(asks, 2)
+
+    def test_bad_news_have_a_colour(self):
+        for kind in ("libvirt_down", "foreign_qos", "drift_repaired", "topology_rolled_back"):
+            self.fabric.event(kind, "kvm001", "", "so it is")
+        page = self.see()
+        page.until("document.querySelectorAll('#event-list .warn').length === 4")
+
     def test_finds_and_follows_by_keyboard(self):
         page = self.see()
         page.eval("document.getElementById('search').focus()")
@@ -307,6 +341,28 @@ class SmallPage(PageTest):
             self.assertEqual(page.eval("document.body.dataset.picture"), "lanes")
             self.assertEqual(page.eval(ASTRAY), [], (len(fabric.status), len(fabric.routers)))
             self.assertIn("192.0.2.11", page.eval("document.getElementById('canvas').textContent"))
+
+    def test_no_topology_yet(self):
+        page = self.see(SmallFabric().empty(), shown=f"{TROUBLES}.includes('no topology yet')")
+        page.until("document.getElementById('canvas').textContent.includes('weftctl apply FILE')", 5)
+        page.until(f"!{DETAILS}.includes('Reading')", 5)
+        self.assertNotIn("All is well", page.eval(TROUBLES))
+
+    def test_all_hosts_down(self):
+        fabric = SmallFabric(hosts=2)
+        for entry in fabric.status:
+            entry.update(state="down", reason="")
+        fabric.unplug(8)
+        page = self.see(fabric)
+        page.until(f"{TROUBLES}.includes('kvm001 is down')")
+        page.until(f"!{DETAILS}.includes('Reading') && {DETAILS}.includes('of 0 of 2 hosts')", 10)
+
+    def test_a_migration_is_no_trouble(self):
+        fabric = SmallFabric(hosts=2)
+        fabric.ports.append(fabric.ports[0] | {"host": "kvm002", "state": "arriving"})
+        page = self.see(fabric)
+        page.until("document.querySelector('#canvas [data-state=arriving]') !== null")
+        self.assertEqual(page.eval("document.querySelector('#sum-ports dd').textContent + document.getElementById('sum-ports').dataset.state"), "8 of 8good")
 
 
 if __name__ == "__main__":
