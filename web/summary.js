@@ -8,7 +8,7 @@ function sparkline(values) {
   const most = Math.max(1, ...values);
   const points = values.map(
     (value, index) =>
-      `${(wide - (values.length - 1 - index) * (wide / 59)).toFixed(1)},${(high - 1 - (value / most) * (high - 3)).toFixed(1)}`,
+      `${(wide - (values.length - 1 - index) * (wide / 59)).toFixed(1)},${(high - 1 - (value / most) * (high - 6)).toFixed(1)}`,
   );
   return s(
     "svg",
