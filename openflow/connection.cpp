@@ -1,5 +1,6 @@
 #include "openflow/connection.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <limits>
@@ -105,7 +106,10 @@ Task<void> Connection::probe(std::shared_ptr<Connection> self) {
             flush();
             probed = heard;
         }
-        probe_timer_.expires_at(heard + options_.idle + (probed == heard ? options_.dead : Milliseconds{0}));
+        // Whatever is heard meanwhile, what is sent meanwhile has a deadline of its own.
+        const auto unread = (in_flight_.empty() ? now : writing_since_) + options_.reply;
+        probe_timer_.expires_at(
+            std::min(unread, heard + options_.idle + (probed == heard ? options_.dead : Milliseconds{0})));
         co_await probe_timer_.async_wait(kResult);
     }
 }

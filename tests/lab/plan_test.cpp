@@ -338,7 +338,7 @@ TEST(Setup, links_are_made_between_namespaces) {
 
 TEST(Setup, weftd_is_told_what_the_topology_leaves_open) {
     EXPECT_EQ(weftd_settings(small(), "/run/weft-lab/t"), R"(openflow = "tcp:100.64.0.1:6653"
-api = "unix:/run/weft-lab/t/api.sock"
+api = ["unix:/run/weft-lab/t/api.sock", "http:127.0.0.1:8080"]
 state_dir = "/run/weft-lab/t/state"
 advertise = "100.64.0.1"
 

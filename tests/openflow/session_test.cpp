@@ -194,6 +194,7 @@ TEST_F(FakeSwitch, ItsOwnEchoRequestsAreAnswered) {
 TEST_F(FakeSwitch, OneThatDoesNotReadIsEndedAtTheDeadline) {
     const auto session = open({.handshake = Milliseconds(300), .idle = Milliseconds(20), .reply = Milliseconds(100)});
     ASSERT_TRUE(session);
+    run_for(io, Milliseconds(60)); // silent, and asked for it
     far.reads = false;
     for (int i = 0; i < 100 && !(*session)->ended(); ++i) {
         say(6, 2, 0, 8, 0, 0, 0, 1);
