@@ -65,7 +65,7 @@ Supervisor::Supervisor(asio::io_context& io, Settings settings, Store& store, Lo
       advertiser_(sender(),
                   [this](const std::string& network) { services_.count(network, "ra", "router_advertisement"); }),
       meters_(voice_), trial_(io.get_executor()), spread_(io.get_executor()), save_(io.get_executor()),
-      synced_(io.get_executor()), ending_(io.get_executor()) {}
+      synced_(io.get_executor()), ending_(io.get_executor()), arriving_(io.get_executor()) {}
 
 Result<> Supervisor::start() {
     if (settings_.tls) {
@@ -92,6 +92,7 @@ Result<> Supervisor::start() {
     asio::co_spawn(io_, give_memory_back(), asio::detached);
     asio::co_spawn(io_, watch_meters(), asio::detached);
     asio::co_spawn(io_, watch_spread(), asio::detached);
+    asio::co_spawn(io_, await_arrivals(), asio::detached);
     asio::co_spawn(io_, metrics_.watch_loop(), asio::detached);
     asio::co_spawn(io_, announcer_.run(), asio::detached);
     asio::co_spawn(io_, neighbours_.run(), asio::detached);
@@ -122,6 +123,7 @@ void Supervisor::stop() {
     save_.raise();
     synced_.raise();
     ending_.raise();
+    arriving_.raise();
 }
 
 RowsAgent::Wanted Supervisor::wanted(const topology::Host& host, const fabric::World& world) const {
@@ -168,7 +170,7 @@ void Supervisor::start_host(const topology::Host& host) {
         [this, name] { note_state(name); });
     agent.awaited_until = SteadyClock::now() + kArrival;
     hosts_.emplace(name, agent);
-    asio::co_spawn(io_, await_host(name), asio::detached);
+    arriving_.raise();
     agent.rows->start(wanted(host, *intent_.published().world));
 }
 
@@ -411,9 +413,18 @@ void Supervisor::refuse(const std::string& peer, const std::string& host, const 
     voice_.say(host.empty() ? LogLevel::warning : LogLevel::error, "refused_connection", host, "", text);
 }
 
-Task<void> Supervisor::await_host(std::string name) {
-    co_await sleep_for(kArrival);
-    if (!stopped_) tell_state(name);
+Task<void> Supervisor::await_arrivals() {
+    while (!stopped_) {
+        const auto now = SteadyClock::now();
+        auto next = SteadyClock::time_point::max();
+        for (auto& [name, host] : hosts_)
+            if (host.awaited_until > now) {
+                next = std::min(next, host.awaited_until);
+            } else if (std::exchange(host.awaited_until, {}) != SteadyClock::time_point{}) {
+                tell_state(name);
+            }
+        co_await arriving_.wait(next == SteadyClock::time_point::max() ? SteadyClock::duration::max() : next - now);
+    }
 }
 
 void Supervisor::note_state(const std::string& name) {

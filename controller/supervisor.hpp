@@ -117,8 +117,8 @@ class Supervisor {
     void leave_libvirt(const std::string& name, const std::shared_ptr<LibvirtAgent>& libvirt);
     void note_state(const std::string& name);
     void tell_state(const std::string& name);
-    /// A host that is new to the daemon and has not come by then is down.
-    Task<void> await_host(std::string name);
+    /// A host that is new to the daemon and has not come in time is down.
+    Task<void> await_arrivals();
     Task<void> note_health(std::string name, HostState state);
     void refuse(const std::string& peer, const std::string& host, const std::string& text);
 
@@ -152,8 +152,9 @@ class Supervisor {
     std::optional<SteadyClock::time_point> applied_;    ///< of the revision that is on its way to the hosts
     Signal spread_;                                     ///< a revision came into force, or a host's state changed
     Signal save_;
-    Signal synced_; ///< a host became synced
-    Signal ending_; ///< stop() was called
+    Signal synced_;   ///< a host became synced
+    Signal ending_;   ///< stop() was called
+    Signal arriving_; ///< a host is new to the daemon
     bool stopped_ = false;
 };
 

@@ -172,9 +172,9 @@ TEST_F(ApiTest, PlansNoNumbersForHostsThatItDoesNotReach) {
     text.replace(text.find("10.0.1.10"), 9, "10.0.1.11");
     EXPECT_EQ(plan(text), json::parse(R"({"objects": [{"op": "~", "kind": "port", "name": "web1"}], "hosts": [
         {"name": "kvm1", "flows": null, "groups": null, "meters": null, "rows": null, "forgetting": null,
-         "more": false, "leaves": false},
+         "more": false, "unplugs": false, "leaves": false},
         {"name": "kvm2", "flows": null, "groups": null, "meters": null, "rows": null, "forgetting": null,
-         "more": false, "leaves": false}], "reachability": [], "reachability_left_out": 0})"));
+         "more": false, "unplugs": false, "leaves": false}], "reachability": [], "reachability_left_out": 0})"));
 }
 
 TEST_F(ApiTest, GivesTheTextOfTheTopologyInForce) {
@@ -227,7 +227,7 @@ TEST_F(ApiTest, MetricsTellOfEveryHostAndGateway) {
     for (const auto* line : {"weft_revision 1",
                              "weft_converged 0",
                              "weft_revisions_awaiting_confirm 0",
-                             R"(weft_host_state{host="kvm1",state="down"} 1)",
+                             R"(weft_host_state{host="kvm1",state="syncing"} 1)",
                              R"(weft_host_state{host="kvm1",state="synced"} 0)",
                              R"(weft_host_connections_total{host="kvm2",protocol="openflow"} 0)",
                              R"(weft_host_messages_sent_total{host="kvm2",kind="flow_mod"} 0)",
