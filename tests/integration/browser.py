@@ -1,9 +1,11 @@
 """Chromium without a window, driven by its DevTools protocol: what a page shows, logs and asks for."""
 import base64
+import ctypes
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -19,6 +21,11 @@ from fabric import SCALE, eventually
 PROGRAM = websocket and shutil.which("chromium")
 
 
+def end_with_parent():
+    """A test that is killed leaves no browser (PR_SET_PDEATHSIG, prctl(2))."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class Browser:
     """One window. `problems` are errors of its console, `requests` every URL that it asked for."""
 
@@ -28,7 +35,7 @@ class Browser:
         self.process = subprocess.Popen(
             [PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
-             "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+             "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"], preexec_fn=end_with_parent,
             env=os.environ | {"TMPDIR": self.scratch.name}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.problems, self.requests, self.loaded, self.last = [], [], 0, 0
         port_file = profile / "DevToolsActivePort"
