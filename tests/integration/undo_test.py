@@ -15,7 +15,7 @@ import fabric
 from fabric import FabricTest, eventually
 
 HOSTS = ("kvm1", "kvm2", "kvm3")
-WINDOW = int(10 * fabric.SCALE)  # seconds: enough to look at everything before it ends
+WINDOW = int(6 * fabric.SCALE)  # seconds: enough to look at everything before it ends
 
 # Addresses that weft gives: whatever is taken away could be given to somebody else.
 AUTOMATIC = """
