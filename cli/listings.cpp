@@ -172,7 +172,7 @@ void print_ports(std::ostream& out, const json::value& value, bool colours) {
         if (const auto fraction = until.find('.'); fraction != std::string::npos)
             until = until.substr(0, fraction) + "Z";
         if (row.is_object()) row.get_object()["trunk"] = std::move(trunk);
-        if (row.is_object()) row.get_object()["leased_until"] = std::move(until);
+        if (row.is_object()) row.get_object()["leased_until"] = until;
     }
     print_table(out,
                 table_of(rows, {{"NAME", "name"},
@@ -438,8 +438,7 @@ int flows(Context& context, const FlowFilter& filter) {
     add("host", filter.host);
     const auto print = filter.raw ? print_raw_flows : print_flows;
     if (!filter.host.empty()) return list(context, "/v1/flows" + query, print);
-    return list(
-        context, [&](const Daemon& daemon) { return fetch_flows(daemon, query); }, print);
+    return list(context, [&](const Daemon& daemon) { return fetch_flows(daemon, query); }, print);
 }
 
 int show(Context& context, const std::string& kind, const std::string& name) {

@@ -32,6 +32,7 @@ template <class Work>
 Task<std::invoke_result_t<Work>> elsewhere(Work work) {
     static asio::thread_pool pool(1);
     co_return co_await asio::co_spawn(
+        // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): co_spawn keeps it as long as it runs
         pool, [work = std::move(work)]() -> Task<std::invoke_result_t<Work>> { co_return work(); },
         asio::use_awaitable);
 }
@@ -78,6 +79,7 @@ Task<void> add_reachability(json::value& plan, Liveness live, Foresight foresigh
     json::array reachability;
     for (const auto& change : difference.changes) {
         std::vector<std::string> ports;
+        ports.reserve(change.ports.size());
         for (const auto& range : change.ports)
             ports.push_back(range.to_string());
         reachability.push_back({{"from", change.from},

@@ -5,8 +5,8 @@
 namespace weft::controller {
 
 struct ProcessMetric {
-    const char* name;
-    const char* help;
+    const char* name = "";
+    const char* help = "";
     bool counts = false; ///< only rises
     double value = 0;
 };

@@ -158,7 +158,8 @@ class Kinds(Traffic, FabricTest):
         before = self.dropped("unexpected_vlan", "port/trunk")
         for to in (BROADCAST, TEN1, self.wire("left").mac):
             self.assert_hear("trunk", to)
-        eventually(lambda: self.dropped("unexpected_vlan", "port/trunk") == before + 3, 3, "three drops")
+        # The guest's kernel may have something to say of its own.
+        eventually(lambda: self.dropped("unexpected_vlan", "port/trunk") >= before + 3, 3, "three drops")
         self.assert_hear("left", TRUNK)
         self.assert_hear("one", TRUNK, "router")
 
