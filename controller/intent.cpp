@@ -163,7 +163,7 @@ Candidate Intent::consider(const std::vector<topology::Source>& sources,
     for (auto& notice : idle_guarantees(*candidate.topology))
         candidate.notices.push_back(std::move(notice));
     for (const auto& [object, trouble] : candidate.vm_ports.troubles)
-        if (!troubles_.contains(object)) candidate.notices.push_back(object + ": " + trouble);
+        if (!troubles_.contains(object)) candidate.notices.push_back(fmt::format("{}: {}", object, trouble));
     candidate.written = std::make_shared<const topology::Topology>(std::move(parsed.topology));
     return candidate;
 }

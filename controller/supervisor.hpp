@@ -107,9 +107,9 @@ class Supervisor {
     RowsAgent::Wanted wanted(const topology::Host& host, const fabric::World& world) const;
     /// Parts of foresee: of one host; its rows; what it would tell of ports that its rows under `next` make or remove
     /// (nothing: they make and remove none).
-    HostForesight foresee(const std::string& host, const Intent& next) const;
-    std::optional<ovsdb::RowCounts> rows_to_send(const std::string& host, const fabric::World& then) const;
-    std::optional<fabric::Observation> numbered(const std::string& host, const Intent& next) const;
+    HostForesight foresee(const std::string& name, const Intent& next) const;
+    std::optional<ovsdb::RowCounts> rows_to_send(const std::string& name, const fabric::World& then) const;
+    std::optional<fabric::Observation> numbered(const std::string& name, const Intent& next) const;
     void start_host(const topology::Host& host);
     /// Starts, feeds or ends what follows the libvirt of each host, when the topology in force changed.
     void offer_networks(const std::shared_ptr<const topology::Topology>& topology);
