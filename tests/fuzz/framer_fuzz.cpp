@@ -22,7 +22,8 @@ bool take_frames(Framer& framer, std::span<const std::byte>& stream) {
                               : std::to_integer<std::size_t>(stream[2]) << 8 | std::to_integer<std::size_t>(stream[3]);
         const auto frame = framer.next();
         if (!frame) {
-            if (stream.size() < 8 || length >= 8) wrong("a sound header was refused");
+            const bool tls = stream.size() >= 8 && stream[0] == std::byte{0x16} && stream[1] == std::byte{0x03};
+            if (stream.size() < 8 || (length >= 8 && !tls)) wrong("a sound header was refused");
             return false;
         }
         if (!*frame) return true;
