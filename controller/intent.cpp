@@ -77,6 +77,15 @@ State under(const Candidate& candidate, State state) {
     return state;
 }
 
+/// A candidate of the gateway that was there and could not translate.
+bool was_unready(const fabric::WorldPtr& before, const std::string& gateway, const std::string& host) {
+    if (!before) return false;
+    const auto view = before->gateways.find(gateway);
+    if (view == before->gateways.end()) return false;
+    const auto rank = view->second->rank(host);
+    return rank && !view->second->candidates[*rank].ready;
+}
+
 } // namespace
 
 bool Candidate::ok() const {
@@ -390,6 +399,13 @@ void Intent::note_synced(const std::string& host, bool synced) {
     if (news && judge_services()) rebuild({});
 }
 
+void Intent::note_reached(const std::string& host) {
+    const auto told = std::erase_if(state_.learnt.returning, [&](const auto& known) { return known.second == host; });
+    if (told == 0) return;
+    dirty_ = true;
+    rebuild({});
+}
+
 bool Intent::may_hear(const std::string& network, const Ip& ip) const {
     const auto view = published_.world->networks.find(network);
     if (view == published_.world->networks.end() || !view->second->core.contains(ip)) return false;
@@ -457,6 +473,20 @@ bool Intent::judge_services() {
     return true;
 }
 
+bool Intent::note_returning(const fabric::World& next) {
+    fabric::Returning returning;
+    for (const auto& [name, gateway] : next.gateways)
+        for (const auto& candidate : gateway->candidates) {
+            if (!candidate.ready) continue;
+            const bool still = state_.learnt.returning.contains({name, candidate.host});
+            if (still || was_unready(published_.world, name, candidate.host)) returning.insert({name, candidate.host});
+        }
+    if (returning == state_.learnt.returning) return false;
+    state_.learnt.returning = std::move(returning);
+    dirty_ = true;
+    return true;
+}
+
 bool Intent::note_dead_links(const std::string& host, const std::set<std::string>& physnets) {
     const auto known = state_.learnt.dead_links.find(host);
     if (known == state_.learnt.dead_links.end() ? physnets.empty() : known->second == physnets) return false;
@@ -505,9 +535,10 @@ void Intent::rebuild(fabric::Touched touched) {
     tell(rebound, bindings_, bindings);
     bindings_ = std::move(bindings);
     const auto facts = facts_under(*topology_);
-    published_ = {
-        fabric::build({topology_, state_.allocations, bindings_, facts, state_.learnt}, published_.world, touched),
-        state_.current, SteadyClock::now()};
+    const fabric::Inputs inputs{topology_, state_.allocations, bindings_, facts, state_.learnt};
+    auto world = fabric::build(inputs, published_.world, touched);
+    if (note_returning(*world)) world = fabric::build(inputs, world, {});
+    published_ = {std::move(world), state_.current, SteadyClock::now()};
     store_holders(rebound);
     look_at_gateways();
     publish_(published_);

@@ -75,6 +75,8 @@ class Intent {
     void lose(const std::string& host);
     /// It holds the flows it should, or not any more.
     void note_synced(const std::string& host, bool synced);
+    /// Its switch holds the published world.
+    void note_reached(const std::string& host);
     /// Whether an address is one that others can have: in the network's subnet, and no port's, router's or gateway's.
     bool may_hear(const std::string& network, const Ip& ip) const;
     /// A next hop, or a neighbour that is known: whoever tells of it is heard, asked or not.
@@ -144,6 +146,8 @@ class Intent {
     void store_holders(const std::vector<std::string>& rebound);
     /// True when a host went out of service for gateways, or came back.
     bool judge_services();
+    /// Who has become ready with `next`, or is not any more: true when that changed.
+    bool note_returning(const fabric::World& next);
     /// Tells where gateways are active, when that changed.
     bool look_at_gateways();
     bool note_dead_links(const std::string& host, const std::set<std::string>& physnets);

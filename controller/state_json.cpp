@@ -269,6 +269,9 @@ std::string encode(const State& state) {
     json::object dead_links;
     for (const auto& [host, physnets] : state.learnt.dead_links)
         dead_links[host] = json::array(physnets.begin(), physnets.end());
+    json::array returning;
+    for (const auto& [gateway, host] : state.learnt.returning)
+        returning.push_back({{"gateway", gateway}, {"host", host}});
     json::array unanswered;
     for (const auto& at : state.learnt.unanswered)
         unanswered.push_back({{"host", at.host}, {"network", at.network}, {"ip", at.ip.to_string()}});
@@ -294,6 +297,7 @@ std::string encode(const State& state) {
         {"neighbours", std::move(neighbours)},
         {"out_of_service", json::array(state.learnt.out_of_service.begin(), state.learnt.out_of_service.end())},
         {"dead_links", std::move(dead_links)},
+        {"returning", std::move(returning)},
         {"absent", json::array(state.learnt.absent.begin(), state.learnt.absent.end())},
         {"unanswered", std::move(unanswered)},
     };
@@ -349,6 +353,11 @@ Result<State> decode(std::string_view text) {
         for (const auto& [host, physnets] : reader.object(reader.at(object, "dead_links"), "dead_links"))
             for (const auto& physnet : reader.array(object.at("dead_links").get_object(), host))
                 state.learnt.dead_links[host].insert(reader.text(physnet, "dead_links"));
+    if (object.contains("returning"))
+        for (const auto& entry : reader.array(object, "returning")) {
+            const auto& candidate = reader.object(entry, "returning");
+            state.learnt.returning.insert({reader.text(candidate, "gateway"), reader.text(candidate, "host")});
+        }
     if (object.contains("absent"))
         for (const auto& host : reader.array(object, "absent"))
             state.learnt.absent.insert(reader.text(host, "absent"));

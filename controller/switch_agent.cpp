@@ -154,9 +154,13 @@ openflow::SessionCounters SwitchAgent::total() const {
 void SwitchAgent::enter(Phase phase, std::string reason) {
     if (reason.empty()) reason = sentence(phase);
     const bool changed = phase != phase_ || reason != reason_;
+    const bool reached = phase == Phase::synced && std::exchange(reached_, false);
     phase_ = phase;
     reason_ = std::move(reason);
-    if (!changed) return;
+    if (!changed) {
+        if (reached) changed_();
+        return;
+    }
     if (phase == Phase::refused)
         voice_.say(LogLevel::error, "flows_refused", host_, "", reason_);
     else
@@ -165,6 +169,7 @@ void SwitchAgent::enter(Phase phase, std::string reason) {
 }
 
 void SwitchAgent::acknowledge(const Published& reached) {
+    reached_ = reached_ || have_ != reached.world;
     have_ = reached.world;
     revision_ = reached.revision;
     refused_.reset();

@@ -38,21 +38,28 @@ std::ptrdiff_t silence(const Inputs& inputs, const topology::Gateway& gateway, c
     });
 }
 
-/// The candidates in order. One that fewer next hops answer than another in service is passed over.
+/// The candidates in order. One that fewer next hops answer than another is passed over.
 std::vector<nat::Candidate> candidates_of(const topology::Gateway& gateway, const std::string& physnet,
                                           const Inputs& inputs) {
     std::vector<nat::Candidate> candidates;
     auto least = std::numeric_limits<std::ptrdiff_t>::max();
     for (const auto& host : gateway.hosts) {
         const bool linked = has_uplink(inputs, host, physnet);
-        const bool in_service = linked && !inputs.learnt.out_of_service.contains(host);
-        candidates.push_back({host, vtep_of(inputs, host), linked, true, in_service});
-        if (in_service) least = std::min(least, silence(inputs, gateway, host));
+        const bool ready = linked && !inputs.learnt.out_of_service.contains(host);
+        candidates.push_back({host, vtep_of(inputs, host), linked, true, ready});
+        if (ready) least = std::min(least, silence(inputs, gateway, host));
     }
+    const auto returns = [&](const nat::Candidate& candidate) {
+        return inputs.learnt.returning.contains({gateway.name, candidate.host});
+    };
     for (auto& candidate : candidates) {
         candidate.answered = silence(inputs, gateway, candidate.host) <= least;
-        candidate.in_service = candidate.in_service && candidate.answered;
+        candidate.ready = candidate.ready && candidate.answered;
     }
+    const bool somebody = std::ranges::any_of(
+        candidates, [&](const nat::Candidate& candidate) { return candidate.ready && !returns(candidate); });
+    for (auto& candidate : candidates)
+        candidate.in_service = candidate.ready && !(somebody && returns(candidate));
     return candidates;
 }
 

@@ -61,12 +61,16 @@ struct NextHopAt {
 /// Next hops that answer another host, but not this one.
 using Unanswered = std::set<NextHopAt>;
 
+/// Candidates of gateways, (gateway, host), that are ready again and whose switch does not know it yet.
+using Returning = std::set<std::pair<std::string, std::string>>;
+
 /// What hosts showed of themselves and of others over time, beyond their own facts. Flows depend on it, so the daemon
 /// keeps it.
 struct Learnt {
     Neighbours neighbours;
     std::set<std::string> out_of_service; ///< hosts that gateways' traffic keeps away from until they are synced
     DeadLinks dead_links;
+    Returning returning;
     std::set<std::string> absent; ///< hosts that are nobody's edge: the daemon has lost them
     Unanswered unanswered;
     bool operator==(const Learnt&) const = default;

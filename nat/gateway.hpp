@@ -23,7 +23,10 @@ struct Candidate {
     std::optional<Ip> vtep;
     bool has_uplink = true; ///< with a link
     bool answered = true;   ///< by the next hops, as well as any other candidate
-    bool in_service = true; ///< false: one of these is not so, or it was down and is not yet known to have its flows
+    /// Its own switch is to translate: all of these are so, and it was not down or is known to have its flows again.
+    bool ready = true;
+    /// The others lead to it: it is ready, and its switch is known to have been told, or there is nobody else.
+    bool in_service = true;
     bool operator==(const Candidate&) const = default;
 };
 

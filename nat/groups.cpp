@@ -15,6 +15,12 @@ const std::uint32_t* watch_of(const Candidate& candidate, const Site& here) {
 
 } // namespace
 
+openflow::Actions way_to(const Gateway& gateway, const Candidate& candidate) {
+    auto way = to_vtep(gateway.numbers.vni, *candidate.vtep);
+    of::append(way, {forget_in_port(), again_to(Stage::output)});
+    return way;
+}
+
 std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site& here) {
     openflow::GroupEntry group{group_id(gateway, Gate::to_active), openflow::GroupType::fast_failover, {}};
     for (const auto& candidate : gateway.candidates) {
@@ -23,26 +29,23 @@ std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site
                 group.buckets.push_back({{again_to(Stage::nat_out)}, here.uplink});
             continue;
         }
-        const auto* watch = watch_of(candidate, here);
-        if (watch == nullptr) continue;
-        auto way = to_vtep(gateway.numbers.vni, *candidate.vtep);
-        of::append(way, {forget_in_port(), again_to(Stage::output)});
-        group.buckets.push_back({std::move(way), *watch});
+        if (const auto* watch = watch_of(candidate, here))
+            group.buckets.push_back({way_to(gateway, candidate), *watch});
     }
     if (group.buckets.empty()) return std::nullopt;
     return group;
 }
 
 std::optional<openflow::GroupEntry> gate(const Gateway& gateway, const Site& here, Gate which, openflow::Actions open,
-                                         const openflow::Actions& shut) {
+                                         const std::function<openflow::Actions(const Candidate&)>& shut) {
     openflow::GroupEntry group{group_id(gateway, which), openflow::GroupType::fast_failover, {}};
     for (const auto& candidate : gateway.candidates) {
         if (candidate.host == here.host) {
-            if (!candidate.in_service) return std::nullopt;
+            if (!candidate.ready) return std::nullopt;
             group.buckets.push_back({std::move(open), here.uplink});
             return group;
         }
-        if (const auto* watch = watch_of(candidate, here)) group.buckets.push_back({shut, *watch});
+        if (const auto* watch = watch_of(candidate, here)) group.buckets.push_back({shut(candidate), *watch});
     }
     return std::nullopt;
 }

@@ -3,6 +3,7 @@
 #include "nat/stages.hpp"
 #include "openflow/flow.hpp"
 
+#include <functional>
 #include <optional>
 
 namespace weft::nat {
@@ -12,7 +13,7 @@ enum class Gate : std::uint8_t {
     answers = 1,   ///< go on in respond if this host is active, else drop
     wire = 2,      ///< go on in nat_in if this host is active, else drop
     local = 3,     ///< go on in nat_in if this host is active, else past it
-    transit = 4,   ///< go on in nat_out if this host is active, else drop
+    transit = 4,   ///< go on in nat_out if this host is active, else on to the one that is
 };
 
 inline std::uint32_t group_id(const Gateway& gateway, Gate gate) {
@@ -30,9 +31,12 @@ inline std::optional<std::uint32_t> pool_group_id(const Gateway& gateway, const 
 /// Where routed traffic goes; nothing when no candidate can be watched.
 std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site& here);
 
-/// A gate on a candidate: `open` runs when no candidate before it lives, `shut` otherwise. A candidate that is out of
-/// service has no way to be open: nothing.
+/// By tunnel to a candidate, which has a VTEP.
+openflow::Actions way_to(const Gateway& gateway, const Candidate& candidate);
+
+/// A gate on a candidate: `open` runs when no candidate before it lives; `shut`, made for the first that does,
+/// otherwise. A candidate that is not ready has no way to be open: nothing.
 std::optional<openflow::GroupEntry> gate(const Gateway& gateway, const Site& here, Gate which, openflow::Actions open,
-                                         const openflow::Actions& shut);
+                                         const std::function<openflow::Actions(const Candidate&)>& shut);
 
 } // namespace weft::nat

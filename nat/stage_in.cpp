@@ -32,7 +32,8 @@ class Inbound {
     /// Packets that are for this gateway, while it is active here.
     void gates() {
         const auto pass = [&](Gate which, const of::Actions& shut) {
-            auto group = gate(gateway_, here_, which, {load(Nat::active), again_to(Stage::nat_in)}, shut);
+            auto group = gate(gateway_, here_, which, {load(Nat::active), again_to(Stage::nat_in)},
+                              [&](const Candidate&) { return shut; });
             if (group) sink_.group(*group);
             return group.has_value();
         };

@@ -51,7 +51,8 @@ class Responder {
     }
 
     void open_gate() {
-        auto group = gate(gateway_, here_, Gate::answers, {load(Nat::active), again_to(Stage::respond)}, {});
+        auto group = gate(gateway_, here_, Gate::answers, {load(Nat::active), again_to(Stage::respond)},
+                          [](const Candidate&) { return of::Actions{}; });
         open_ = group.has_value();
         if (group) sink_.group(std::move(*group));
     }

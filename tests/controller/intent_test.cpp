@@ -214,6 +214,48 @@ void expect_imagined_as_published(Intent& intent, const std::string& text) {
         EXPECT_TRUE(fabric::delta(*imagined, published, name).empty()) << name;
 }
 
+// While another translates, nothing is led to a host that comes back before its own switch can take it.
+TEST_F(IntentTest, ACandidateThatReturnsIsLedToWhenItsSwitchHasReachedTheWorldInWhichItIsReady) {
+    std::string text = kTopology;
+    text.insert(text.find("[[network]]"),
+                "[[host]]\nname = \"kvm2\"\novsdb = \"tcp:127.0.0.1:2\"\nvtep = \"192.0.2.12\"\n"
+                "datapath = \"netdev\"\nuplinks = { physnet1 = \"eth1\" }\n");
+    text.replace(text.find("hosts = [\"kvm1\"]"), 16, "hosts = [\"kvm1\", \"kvm2\"]");
+    const auto candidate = intent_.consider({{"test.toml", text}});
+    ASSERT_TRUE(candidate.ok());
+    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    const auto seen = [](const char* vtep, std::set<std::string> dead_links = {}) {
+        fabric::Observation seen;
+        seen.facts = {.vtep = Ip::parse(vtep), .vxlan_ofport = 1, .uplinks = {{"physnet1", 2}}};
+        seen.dead_links = std::move(dead_links);
+        return seen;
+    };
+    const auto kvm1 = [&] {
+        const auto& is = intent_.published().world->gateways.at("igw")->candidates.at(0);
+        return std::string(is.ready ? "ready" : "not ready") + (is.in_service ? ", led to" : "");
+    };
+    intent_.observe("kvm1", seen("192.0.2.11"));
+    intent_.observe("kvm2", seen("192.0.2.12"));
+    EXPECT_EQ(kvm1(), "ready, led to");
+    intent_.observe("kvm1", seen("192.0.2.11", {"physnet1"}));
+    EXPECT_EQ(kvm1(), "not ready");
+    intent_.note_reached("kvm1");
+    EXPECT_EQ(kvm1(), "not ready");
+    intent_.observe("kvm1", seen("192.0.2.11"));
+    EXPECT_EQ(kvm1(), "ready");
+    EXPECT_EQ(intent_.active().at("igw"), "kvm2");
+    intent_.note_reached("kvm2");
+    EXPECT_EQ(kvm1(), "ready") << "another switch";
+    EXPECT_EQ(intent_.state().learnt.returning, (fabric::Returning{{"igw", "kvm1"}}));
+    const auto before = published_;
+    intent_.note_reached("kvm1");
+    EXPECT_EQ(kvm1(), "ready, led to");
+    EXPECT_EQ(intent_.active().at("igw"), "kvm1");
+    EXPECT_EQ(published_, before + 1);
+    intent_.note_reached("kvm1");
+    EXPECT_EQ(published_, before + 1) << "no news";
+}
+
 TEST_F(IntentTest, ImaginesWhatACommitPublishesAndTellsNobody) {
     intent_.observe("kvm1", seen_on_kvm1());
     const auto before = published_;

@@ -45,6 +45,7 @@ State full_state() {
     state.learnt.neighbours[{"public", nexthop}] = *Mac::parse("52:54:00:00:01:12");
     state.learnt.out_of_service = {"kvm3"};
     state.learnt.dead_links["kvm2"] = {"physnet1"};
+    state.learnt.returning = {{"igw", "kvm2"}};
     state.learnt.absent = {"kvm3"};
     state.learnt.unanswered = {{"kvm1", "public", nexthop}};
     state.holders = {{"guest-1", "kvm1"}, {"web1", "kvm2"}};

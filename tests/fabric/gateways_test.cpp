@@ -64,6 +64,21 @@ TEST_F(Candidates, OneThatCannotTakeOverMakesNobodyWorse) {
     EXPECT_THAT(in_service(), ElementsAre("kvm1"));
 }
 
+// Its gate opens before the others lead to it: what they sent first would be lost.
+TEST_F(Candidates, OneThatReturnsIsReadyAndLedToOnceItsSwitchKnows) {
+    const auto ready = [&](std::size_t rank) { return fixture.world()->gateways.at("igw")->candidates[rank].ready; };
+    fixture.learnt.returning.insert({"igw", "kvm1"});
+    EXPECT_TRUE(ready(0));
+    EXPECT_THAT(in_service(), ElementsAre("kvm2"));
+    fixture.learnt.dead_links["kvm2"].insert("physnet1");
+    EXPECT_THAT(in_service(), ElementsAre("kvm1")) << "there is nobody else";
+    fixture.learnt.returning.insert({"igw", "kvm2"});
+    fixture.learnt.dead_links.clear();
+    EXPECT_THAT(in_service(), ElementsAre("kvm1", "kvm2"));
+    fixture.learnt.out_of_service.insert("kvm1");
+    EXPECT_FALSE(ready(0));
+}
+
 TEST_F(Candidates, SilenceOnAnotherNetworkIsNotOfThisGateway) {
     fixture.learnt.unanswered.insert({"kvm1", "office", *Ip::parse("203.0.113.1")});
     EXPECT_THAT(in_service(), ElementsAre("kvm1", "kvm2"));

@@ -216,7 +216,12 @@ Touched happen(Fixture& fixture, std::uint32_t& next_ofport) {
 Touched happen_outside(Fixture& fixture) {
     Touched touched;
     const auto host = *rc::gen::elementOf(kHosts);
-    switch (one_of(9)) {
+    switch (one_of(10)) {
+    case 9: {
+        const std::pair<std::string, std::string> candidate{"igw", host};
+        if (fixture.learnt.returning.erase(candidate) == 0) fixture.learnt.returning.insert(candidate);
+        break;
+    }
     case 8:
         if (fixture.learnt.dead_links.erase(host) == 0) fixture.learnt.dead_links[host].insert("physnet1");
         touched.networks = {"office", "public", "wire"};

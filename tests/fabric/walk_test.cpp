@@ -33,11 +33,11 @@ struct CompiledSwitches : Switches {
         const auto found = indexed.find(host);
         return found == indexed.end() ? nullptr : &found->second;
     }
-    bool live(const std::string& host, std::uint32_t) override { return !dead.contains(host); }
+    bool live(const std::string& host, std::uint32_t ofport) override { return !dead.contains({host, ofport}); }
 
     std::map<std::string, SwitchState> states;
     std::map<std::string, of::Tables> indexed;
-    std::set<std::string> dead; ///< hosts all of whose watched ports are down
+    std::set<std::pair<std::string, std::uint32_t>> dead; ///< watched ports that are down: (host, ofport)
 };
 
 struct Walks : testing::Test {
@@ -62,6 +62,7 @@ struct Walks : testing::Test {
     };
     Asked ask(const Question& question) {
         CompiledSwitches switches(*world);
+        switches.dead = dead;
         auto asked = probe(*world, question);
         EXPECT_TRUE(asked) << (asked ? "" : asked.error().text);
         Asked result{.probe = *asked, .walk = walk(*world, switches, connections, asked->entrance, asked->packet)};
@@ -84,6 +85,7 @@ struct Walks : testing::Test {
     Fixture fixture;
     WorldPtr world;
     Connections connections;
+    std::set<std::pair<std::string, std::uint32_t>> dead;
 };
 
 TEST_F(Walks, CrossATunnelAndComeOutOfThePort) {
@@ -121,6 +123,19 @@ TEST_F(Walks, LeaveByTheGatewayTranslatedAndComeBack) {
     EXPECT_EQ(back.outcome.verdict, Verdict::delivered);
     EXPECT_EQ(back.outcome.end->object, "a");
     EXPECT_EQ(back.arrived.get(of::Field::ip_dst), of::bits(*Ip::parse("10.0.1.10")));
+}
+
+// Two hosts lose and find a third at different moments, and a network may be broken between two of them alone.
+TEST_F(Walks, AStandbyPassesOnWhatIsSentToItToTheOneThatIsActive) {
+    const auto& kvm3 = world->hosts.at("kvm3")->facts;
+    dead.insert({"kvm3", kvm3.watched.at(*Ip::parse("192.0.2.11"))});
+    const auto out = ask({.from = "guarded", .to = "192.0.9.9", .protocol = 6, .target_port = 443});
+    ASSERT_EQ(out.outcome.verdict, Verdict::delivered);
+    std::vector<std::string> hosts;
+    for (const auto& passage : out.walk.passages)
+        hosts.push_back(passage.host);
+    EXPECT_THAT(hosts, testing::ElementsAre("kvm3", "kvm2", "kvm1"));
+    EXPECT_EQ(answer(out).outcome.end->object, "guarded");
 }
 
 TEST_F(Walks, ASwitchAnswersForARouter) {

@@ -11,7 +11,7 @@ from traffic import EchoStream, Traffic
 INTERNET, SNAT, FLOATING = "198.51.100.7", "203.0.113.2", "203.0.113.20"
 PUBLIC = {SNAT, FLOATING, "203.0.113.21", "2001:db8:113::2"}  # igw1's
 AWAY = 3  # seconds at most until a standby has taken over
-FAILBACK = 1  # seconds lost at most when the first candidate takes over again
+FAILBACK = 0.5  # seconds lost at most when the first candidate takes over again
 RATE = 1000
 
 
@@ -236,6 +236,22 @@ class Failover(Traffic, FabricTest):
             self.assertEqual((result.arrived, result.answered), (result.sent, result.sent), name)
         self.assertEqual(self.active(), "kvm1")
         self.assertFalse(self.told("kvm2"))
+
+    def test_one_host_alone_loses_the_active_one(self):
+        """kvm3 does not see kvm1, which lives for all others: kvm2 passes on what kvm3 sends it, and pulls nothing to itself."""
+        self.addCleanup(self.settled, "kvm1")
+        lost = "udp,nw_dst=192.0.2.11,tp_dst=4789"  # what kvm3 sends to kvm1: BFD's three-way state falls with one direction
+        self.addCleanup(self.lab.exec, "kvm3", "ovs-ofctl", "del-flows", "br-phy", lost)
+        streams = self.streams()
+        self.lab.exec("kvm3", "ovs-ofctl", "add-flow", "br-phy", f"priority=100,{lost},actions=drop")
+        self.resumed(streams)
+        self.assert_gaps(self.measured("kvm3 does not see kvm1", streams), AWAY)
+        self.assertEqual(self.active(), "kvm1")
+        self.assertFalse(self.told("kvm2"))
+        self.new_connections()
+        translated = [words for words in self.lab.exec("kvm1", "ovs-appctl", "dpctl/dump-conntrack").stdout.splitlines()
+                      if "198.51.100.7" in words and "10.0.2.11" in words]
+        self.assertTrue(translated, "kvm1 translates what kvm2 passes on")
 
     def test_weftd_restarted(self):
         """A daemon that comes and goes moves no gateway and loses no packet."""

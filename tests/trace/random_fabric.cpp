@@ -90,6 +90,7 @@ void observe(Dice& dice, Fixture& fixture) {
         facts.queues = dice.chance(20);
         if (dice.chance(10)) facts.watched.clear();
         if (dice.chance(10)) fixture.learnt.out_of_service.insert(name);
+        if (dice.chance(10)) fixture.learnt.returning.insert({"igw", name});
         if (dice.chance(10)) fixture.learnt.dead_links[name].insert("physnet1");
     }
     if (dice.chance(80))
