@@ -87,7 +87,8 @@ Result<std::string> moved_interface(std::string_view interface_xml, const std::s
         if (belongs_to_source(child)) element.remove_child(child);
         child = next;
     }
-    element.remove_attribute("type");
+    while (element.remove_attribute("type")) { // pugixml lets an element have two
+    }
     element.append_attribute("type") = "network";
     append_source(element, network, portgroup);
     return text_of(element);

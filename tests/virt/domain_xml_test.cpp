@@ -102,6 +102,12 @@ TEST(DomainXml, WhatTheGuestSeesMovesToAnotherNetwork) {
     EXPECT_EQ(parse_interface(moved_interface(*moved, "private2", "").value())->portgroup, "");
 }
 
+// No XML, but pugixml reads it.
+TEST(DomainXml, AnInterfaceOfTwoTypesHasOneWhenItHasMoved) {
+    EXPECT_EQ(moved_interface("<interface type='user' type='bridge'/>", "private1", ""),
+              moved_interface("<interface/>", "private1", ""));
+}
+
 TEST(DomainXml, ADeviceOfTheHostMovesNowhere) {
     const auto moved = moved_interface("<interface type='hostdev'/>", "private1", "");
     EXPECT_EQ(moved.error().kind, ErrorKind::refused);
