@@ -56,6 +56,7 @@ Task<void> SwitchCounts::read(Question question, std::shared_ptr<Host> host, std
     } const reading{*host, *round};
     const auto reasons = reasons_of_flows();
     std::vector<openflow::FlowFilter> filters;
+    filters.reserve(reasons.size() + question.gateways.size());
     for (const auto reason : reasons)
         filters.push_back(dropped_for(reason));
     for (const auto gateway : question.gateways)

@@ -23,8 +23,8 @@ constexpr bool alphanumeric(char c) {
 template <class T>
 std::optional<T> number(std::string_view digits) {
     T value{};
-    const auto* end = digits.data() + digits.size();
-    const auto [stop, ec] = std::from_chars(digits.data(), end, value);
+    const auto* end = std::to_address(digits.end());
+    const auto [stop, ec] = std::from_chars(std::to_address(digits.begin()), end, value);
     if (ec != std::errc() || stop != end) return std::nullopt;
     return value;
 }

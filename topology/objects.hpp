@@ -25,7 +25,7 @@ void read_routes(TableReader& reader, std::vector<Route>& into);
 
 /// Adds the object under its key, or reports the second of a name with both places. `what`: "network 'office'".
 template <class Map>
-void add(TableReader& reader, Map& objects, const typename Map::key_type& key, typename Map::mapped_type object,
+void add(TableReader& reader, Map& objects, const typename Map::key_type& key, typename Map::mapped_type&& object,
          std::string_view key_name, const std::string& what) {
     const auto [first, added] = objects.try_emplace(key, std::move(object));
     if (!added)

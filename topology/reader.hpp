@@ -45,9 +45,10 @@ class TableReader {
     bool text(std::string_view key, const Form<T>& form, Into& into) {
         const auto* node = take(key);
         if (node == nullptr) return false;
-        auto value = read(*node, key, std::string(key), form);
-        if (value) into = *std::move(value);
-        return value.has_value();
+        auto value = read(*node, key, key, form);
+        if (!value) return false;
+        into = *std::move(value);
+        return true;
     }
 
     /// A list of strings of `form`; malformed elements are left out.
@@ -102,7 +103,7 @@ class TableReader {
     TableReader(TableReader& outer, const toml::table& table, std::string_view key);
 
     template <class T>
-    std::optional<T> read(const toml::node& node, std::string_view key, std::string part, const Form<T>& form) {
+    std::optional<T> read(const toml::node& node, std::string_view key, std::string_view part, const Form<T>& form) {
         place(part, node.source());
         std::string integer;
         const auto* string = node.as_string();
