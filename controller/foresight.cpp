@@ -89,6 +89,8 @@ Foresight Supervisor::foresee(const Candidate& candidate) const {
     const auto now = intent_.published().world;
     if (intent_.changes_nothing(candidate)) return {now, now, {}};
     auto next = intent_.imagine(candidate);
+    for (const auto& [_, host] : fabric::Returning(next.state().learnt.returning))
+        next.note_reached(host, *next.published().world);
     const auto then = next.published().world;
     Foresight foresight{now, then, {}};
     for (const auto* world : {now.get(), then.get()})

@@ -77,13 +77,13 @@ State under(const Candidate& candidate, State state) {
     return state;
 }
 
-/// A candidate of the gateway that was there and could not translate.
+/// The gateway was there, and the host no candidate that could translate.
 bool was_unready(const fabric::WorldPtr& before, const std::string& gateway, const std::string& host) {
     if (!before) return false;
     const auto view = before->gateways.find(gateway);
     if (view == before->gateways.end()) return false;
     const auto rank = view->second->rank(host);
-    return rank && !view->second->candidates[*rank].ready;
+    return !rank || !view->second->candidates[*rank].ready;
 }
 
 } // namespace
@@ -226,6 +226,7 @@ void Intent::adopt(const Candidate& candidate, State state) {
     for (const auto& [host, _] : topology_->hosts)
         if (!candidate.topology->hosts.contains(host)) {
             claims_.forget(host);
+            open_.erase(host);
             told_.erase(host);
             facts_.erase(host);
             health_.reachable.erase(host);
@@ -399,8 +400,13 @@ void Intent::note_synced(const std::string& host, bool synced) {
     if (news && judge_services()) rebuild({});
 }
 
-void Intent::note_reached(const std::string& host) {
-    const auto told = std::erase_if(state_.learnt.returning, [&](const auto& known) { return known.second == host; });
+void Intent::note_reached(const std::string& host, const fabric::World& world) {
+    auto& open = open_[host];
+    open.clear();
+    for (const auto& [name, gateway] : world.gateways)
+        if (const auto rank = gateway->rank(host); rank && gateway->candidates[*rank].ready) open.insert(name);
+    const auto told = std::erase_if(
+        state_.learnt.returning, [&](const auto& known) { return known.second == host && open.contains(known.first); });
     if (told == 0) return;
     dirty_ = true;
     rebuild({});
@@ -474,12 +480,18 @@ bool Intent::judge_services() {
 }
 
 bool Intent::note_returning(const fabric::World& next) {
+    // One that cannot be told anything now goes on as it was told last.
+    const auto knows = [&](const std::string& gateway, const std::string& host) {
+        const auto open = open_.find(host);
+        return !health_.synced.contains(host) && open != open_.end() && open->second.contains(gateway);
+    };
     fabric::Returning returning;
     for (const auto& [name, gateway] : next.gateways)
         for (const auto& candidate : gateway->candidates) {
             if (!candidate.ready) continue;
             const bool still = state_.learnt.returning.contains({name, candidate.host});
-            if (still || was_unready(published_.world, name, candidate.host)) returning.insert({name, candidate.host});
+            const bool comes = was_unready(published_.world, name, candidate.host) && !knows(name, candidate.host);
+            if (still || comes) returning.insert({name, candidate.host});
         }
     if (returning == state_.learnt.returning) return false;
     state_.learnt.returning = std::move(returning);
@@ -537,6 +549,7 @@ void Intent::rebuild(fabric::Touched touched) {
     const auto facts = facts_under(*topology_);
     const fabric::Inputs inputs{topology_, state_.allocations, bindings_, facts, state_.learnt};
     auto world = fabric::build(inputs, published_.world, touched);
+    // `inputs` refers to what is learnt, which has changed then.
     if (note_returning(*world)) world = fabric::build(inputs, world, {});
     published_ = {std::move(world), state_.current, SteadyClock::now()};
     store_holders(rebound);

@@ -462,9 +462,10 @@ Task<void> Supervisor::note_health(std::string name, HostState state) {
         return !stopped_ && agent != hosts_.end() && agent->second.forwarding().state == wanted;
     };
     co_await asio::post(io_, asio::use_awaitable);
+    if (const auto agent = hosts_.find(name); agent != hosts_.end() && agent->second.flows->acknowledged())
+        intent_.note_reached(name, *agent->second.flows->acknowledged());
     if (state == HostState::syncing) co_return; // as it should be, but for a change on its way
     if (state == HostState::synced) {
-        if (is(HostState::synced) && hosts_.at(name).flows->is_current()) intent_.note_reached(name);
         const auto since = trust_[name];
         co_await sleep_for(kTrust);
         if (!is(HostState::synced) || trust_[name] != since) co_return;

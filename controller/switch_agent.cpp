@@ -83,7 +83,8 @@ void SwitchAgent::publish(const Published& target) {
     const bool was_behind = behind();
     target_ = target;
     if (phase_ == Phase::synced && view_of(have_, host_) == view_of(target_.world, host_)) {
-        acknowledge(target_); // nothing about this host changed
+        have_ = target_.world; // nothing about this host changed
+        revision_ = target_.revision;
         return;
     }
     if (!was_behind) behind_since_ = SteadyClock::now();
@@ -154,13 +155,9 @@ openflow::SessionCounters SwitchAgent::total() const {
 void SwitchAgent::enter(Phase phase, std::string reason) {
     if (reason.empty()) reason = sentence(phase);
     const bool changed = phase != phase_ || reason != reason_;
-    const bool reached = phase == Phase::synced && std::exchange(reached_, false);
     phase_ = phase;
     reason_ = std::move(reason);
-    if (!changed) {
-        if (reached) changed_();
-        return;
-    }
+    if (!changed) return;
     if (phase == Phase::refused)
         voice_.say(LogLevel::error, "flows_refused", host_, "", reason_);
     else
@@ -169,7 +166,7 @@ void SwitchAgent::enter(Phase phase, std::string reason) {
 }
 
 void SwitchAgent::acknowledge(const Published& reached) {
-    reached_ = reached_ || have_ != reached.world;
+    reached_ = true;
     have_ = reached.world;
     revision_ = reached.revision;
     refused_.reset();
@@ -210,6 +207,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
             enter(Phase::synced);
 
         if (session != session_ || session->ended()) break;
+        if (std::exchange(reached_, false)) changed_();
         if (!done && done.error().kind == ErrorKind::refused) {
             refused_ = tried_; // a newer one may have been published meanwhile
             have_.reset();     // the next attempt reads back

@@ -27,7 +27,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
         refused, ///< the switch refused a flow; waits for another world
     };
 
-    /// `changed` is called when the phase or the reason changed, and when the switch is synced with another world.
+    /// `changed` is called when the phase or the reason changed, and when the switch has acknowledged another world that
+    /// is of this host's concern.
     SwitchAgent(asio::io_context& io, std::string host, Voice voice, std::function<void()> changed);
 
     /// One sentence a phase; empty for synced.
@@ -62,8 +63,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     /// What following `next` would take; `forgets`: as if forget_cached() were called. Nothing while it is not known
     /// what the switch holds: then it is read back first.
     std::optional<ToSend> to_send(const fabric::WorldPtr& next, bool forgets) const;
-    /// The switch holds the world that was published last.
-    bool is_current() const { return !behind(); }
+    /// What the switch acknowledged; null: that is not known now.
+    const fabric::WorldPtr& acknowledged() const { return have_; }
     /// Milliseconds that the switch has been behind the published world; 0 when it is not.
     std::int64_t lag_ms() const;
     openflow::SessionCounters counters() const;
@@ -105,7 +106,7 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     Phase phase_ = Phase::absent;
     std::string reason_{sentence(Phase::absent)};
     fabric::WorldPtr have_;    ///< what the switch acknowledged in this session; null: unknown, read back
-    bool reached_ = false;     ///< another world than `changed` was called for last
+    bool reached_ = false;     ///< another world than when `changed` was called last
     fabric::WorldPtr tried_;   ///< the world that was sent last, or was to be
     fabric::WorldPtr refused_; ///< the world that the switch refused: not tried twice
     bool drifted_ = false;     ///< somebody else changed something

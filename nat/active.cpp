@@ -59,7 +59,7 @@ std::string sentence(const Candidate& candidate, const Gateway& gateway, const H
     if (state == "down") return candidate.host + " does not answer (BFD)";
     if (state == "no uplink") return "the uplink of " + candidate.host + " has no link";
     if (state == "no next hop") return "the next hop does not answer " + candidate.host;
-    if (state == "returning") return candidate.host + " is back but not synced yet";
+    if (state == "returning") return candidate.host + " is back, and it is not known that its switch can translate";
     const auto active = active_host(gateway, health);
     return state == "standby" ? active + " comes before " + candidate.host : "";
 }

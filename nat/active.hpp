@@ -25,7 +25,8 @@ bool out_of_service(const std::string& host, const Ip& vtep, bool was_out, const
 /// The first candidate in service that lives; empty: none.
 std::string active_host(const Gateway& gateway, const Health& health);
 
-/// "active", "standby", "down" (BFD), "no uplink" (or one without a link), or "returning" (alive and not yet trusted).
+/// "active", "standby", "down" (BFD), "no uplink" (or one without a link), "no next hop", or
+/// "returning" (alive, and it is not known that its switch can translate).
 std::string_view state_of(const Candidate& candidate, const Gateway& gateway, const Health& health);
 
 /// The same as a sentence: "kvm1 does not answer (BFD)".

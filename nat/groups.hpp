@@ -28,11 +28,12 @@ inline std::optional<std::uint32_t> pool_group_id(const Gateway& gateway, const 
     return gateway.group_number << 8 | (kFirstPool + position);
 }
 
-/// Where routed traffic goes; nothing when no candidate can be watched.
+/// Where routed traffic goes: to the candidates in service, and after them, should none of these live, to those that
+/// are ready. Nothing when no candidate can be watched.
 std::optional<openflow::GroupEntry> to_active(const Gateway& gateway, const Site& here);
 
 /// By tunnel to a candidate, which has a VTEP.
-openflow::Actions way_to(const Gateway& gateway, const Candidate& candidate);
+openflow::Actions to_candidate(const Gateway& gateway, const Candidate& candidate);
 
 /// A gate on a candidate: `open` runs when no candidate before it lives; `shut`, made for the first that does,
 /// otherwise. A candidate that is not ready has no way to be open: nothing.

@@ -236,24 +236,56 @@ TEST_F(IntentTest, ACandidateThatReturnsIsLedToWhenItsSwitchHasReachedTheWorldIn
     };
     intent_.observe("kvm1", seen("192.0.2.11"));
     intent_.observe("kvm2", seen("192.0.2.12"));
+    intent_.note_reached("kvm2", *intent_.published().world);
     EXPECT_EQ(kvm1(), "ready, led to");
     intent_.observe("kvm1", seen("192.0.2.11", {"physnet1"}));
     EXPECT_EQ(kvm1(), "not ready");
-    intent_.note_reached("kvm1");
+    intent_.note_reached("kvm1", *intent_.published().world);
     EXPECT_EQ(kvm1(), "not ready");
     intent_.observe("kvm1", seen("192.0.2.11"));
     EXPECT_EQ(kvm1(), "ready");
     EXPECT_EQ(intent_.active().at("igw"), "kvm2");
-    intent_.note_reached("kvm2");
+    intent_.note_reached("kvm2", *intent_.published().world);
     EXPECT_EQ(kvm1(), "ready") << "another switch";
     EXPECT_EQ(intent_.state().learnt.returning, (fabric::Returning{{"igw", "kvm1"}}));
     const auto before = published_;
-    intent_.note_reached("kvm1");
+    intent_.note_reached("kvm1", *intent_.published().world);
     EXPECT_EQ(kvm1(), "ready, led to");
     EXPECT_EQ(intent_.active().at("igw"), "kvm1");
     EXPECT_EQ(published_, before + 1);
-    intent_.note_reached("kvm1");
+    intent_.note_reached("kvm1", *intent_.published().world);
     EXPECT_EQ(published_, before + 1) << "no news";
+
+    // Not synced (its bridge is not connected, say), and nobody could tell its switch to shut its gates: it has them
+    // open.
+    intent_.note_synced("kvm2", true);
+    intent_.observe("kvm1", seen("192.0.2.11", {"physnet1"}));
+    EXPECT_EQ(kvm1(), "not ready");
+    intent_.observe("kvm1", seen("192.0.2.11"));
+    EXPECT_EQ(kvm1(), "ready, led to");
+    // Synced, it may have been told.
+    intent_.note_synced("kvm1", true);
+    intent_.observe("kvm1", seen("192.0.2.11", {"physnet1"}));
+    intent_.observe("kvm1", seen("192.0.2.11"));
+    EXPECT_EQ(kvm1(), "ready");
+}
+
+// Taken out of `hosts` for maintenance, and put back.
+TEST_F(IntentTest, AHostThatBecomesACandidateIsLedToWhenItsSwitchKnows) {
+    std::string text = kTopology;
+    text.insert(text.find("[[network]]"),
+                "[[host]]\nname = \"kvm2\"\novsdb = \"tcp:127.0.0.1:2\"\nvtep = \"192.0.2.12\"\n"
+                "datapath = \"netdev\"\nuplinks = { physnet1 = \"eth1\" }\n");
+    text.replace(text.find("hosts = [\"kvm1\"]"), 16, "hosts = [\"kvm2\", \"kvm1\"]");
+    const auto candidate = intent_.consider({{"test.toml", text}});
+    ASSERT_TRUE(candidate.ok());
+    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    const auto first = [&] { return intent_.published().world->gateways.at("igw")->candidates.at(0); };
+    EXPECT_EQ(first().host, "kvm2");
+    EXPECT_TRUE(first().ready);
+    EXPECT_FALSE(first().in_service);
+    intent_.note_reached("kvm2", *intent_.published().world);
+    EXPECT_TRUE(first().in_service);
 }
 
 TEST_F(IntentTest, ImaginesWhatACommitPublishesAndTellsNobody) {

@@ -138,6 +138,25 @@ TEST_F(Walks, AStandbyPassesOnWhatIsSentToItToTheOneThatIsActive) {
     EXPECT_EQ(answer(out).outcome.end->object, "guarded");
 }
 
+// A change of `hosts` reaches one switch before another.
+TEST_F(Walks, CandidatesThatDisagreeOnTheirOrderPassNothingInACircle) {
+    auto edited = *fixture.topology;
+    edited.gateways.at("igw").hosts = {"kvm2", "kvm1"};
+    fixture.topology = std::make_shared<const topology::Topology>(std::move(edited));
+    const auto later = fixture.world();
+    for (const auto* first : {"kvm1", "kvm2", "kvm3"}) {
+        CompiledSwitches switches(*world);
+        switches.states[first] = compile(*later, first);
+        switches.indexed.insert_or_assign(first,
+                                          of::Tables(switches.states[first].flows, switches.states[first].groups));
+        const auto asked =
+            probe(*world, {.from = "guarded", .to = "192.0.9.9", .protocol = 6, .target_port = 443}).value();
+        const auto walked = walk(*world, switches, connections, asked.entrance, asked.packet);
+        EXPECT_EQ(outcome(walked, asked).verdict, Verdict::delivered) << "told first: " << first;
+        EXPECT_LE(walked.passages.size(), 3U) << "told first: " << first;
+    }
+}
+
 TEST_F(Walks, ASwitchAnswersForARouter) {
     const auto& gateway = *world->networks.at("blue")->core.routed->gateway;
     const auto asked = ask({.from = "a", .to = gateway.to_string()});

@@ -18,6 +18,7 @@ RATE = 1000
 class Failover(Traffic, FabricTest):
     """db2 and web2 are on kvm3, which translates nothing. igw1: kvm1 before kvm2."""
     TOPOLOGY = fabric.ROOT / "configs/topologies/gateway.toml"
+    EXPECTED_ERRORS = (r"^error kvm1 interface vx2 of bridge br-tun takes VXLAN",)
 
     def setUp(self):
         self.settled("kvm1")
@@ -182,6 +183,25 @@ class Failover(Traffic, FabricTest):
     def test_uplink_cut(self):
         """The host lives, its way out does not: weftd takes it out of the candidates."""
         self.fails_over(["cut-link", "uplink"])
+
+    def test_a_degraded_host_comes_back(self):
+        """What weft could not do to kvm1's rows has nothing to do with its uplink: it takes over again."""
+        vni, peer = self.lab.json("show", "network", "private3")["vni"], self.lab.json("show", "host", "kvm3")["vtep"]
+        self.addCleanup(self.settled, "kvm1")
+        self.lab.exec("kvm1", "ovs-vsctl", "add-br", "br-tun", "--", "set", "bridge", "br-tun", "datapath_type=netdev", "--",
+                      "add-port", "br-tun", "vx2", "--", "set", "interface", "vx2", "type=vxlan",
+                      f"options:remote_ip={peer}", f"options:key={vni}")
+        self.addCleanup(self.lab.exec, "kvm1", "ovs-vsctl", "del-br", "br-tun")
+        eventually(lambda: self.lab.hosts()["kvm1"]["state"] == "degraded", 10, "kvm1 is degraded")
+        time.sleep(1)
+        self.lab.fault("kvm1", "cut-link", "uplink")
+        self.addCleanup(self.lab.fault, "kvm1", "heal")
+        eventually(lambda: self.active() == "kvm2", 10, "kvm2 is active")
+        streams = self.streams()
+        self.lab.fault("kvm1", "heal")
+        eventually(lambda: self.active() == "kvm1", 20, "kvm1 is active again")
+        time.sleep(1)
+        self.assert_gaps(self.measured("back, and degraded", streams), FAILBACK)
 
     def test_back_without_its_flows(self):
         """The host forwards BFD as soon as its ovs-vswitchd runs, but weft cannot give it flows: it attracts no traffic."""

@@ -157,7 +157,8 @@ TEST(ActiveHost, IsTheFirstThatLivesAndHasAWayOut) {
     fabric.see("kvm3", false, true);
     EXPECT_EQ(active_host(fabric.gateway, fabric.health), "kvm2");
     EXPECT_EQ(state(0) + " " + state(1), "down active");
-    fabric.gateway.candidates[1].has_uplink = fabric.gateway.candidates[1].in_service = false;
+    auto& second = fabric.gateway.candidates[1];
+    second.has_uplink = second.ready = second.in_service = false;
     EXPECT_EQ(active_host(fabric.gateway, fabric.health), "");
     EXPECT_EQ(state(1), "no uplink");
     fabric.see("kvm3", true, true);
