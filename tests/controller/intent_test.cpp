@@ -63,6 +63,22 @@ class IntentTest : public testing::Test {
         ASSERT_TRUE(candidate.ok());
         intent_.commit(candidate, intent_.with_revision(candidate, "test", sources));
     }
+    /// A second host with the uplink; the gateway's candidates, in order.
+    void commit_with_kvm2(const std::string& candidates) {
+        std::string text = kTopology;
+        text.insert(text.find("[[network]]"), R"([[host]]
+name = "kvm2"
+ovsdb = "tcp:127.0.0.1:2"
+vtep = "192.0.2.12"
+datapath = "netdev"
+uplinks = { physnet1 = "eth1" }
+)");
+        constexpr std::string_view kAlone = R"(["kvm1"])";
+        text.replace(text.find(kAlone), kAlone.size(), candidates);
+        const auto candidate = intent_.consider({{"test.toml", text}});
+        ASSERT_TRUE(candidate.ok());
+        intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    }
     bool may_hear(const char* ip) const { return intent_.may_hear("public", *Ip::parse(ip)); }
 
     asio::io_context io_;
@@ -216,14 +232,7 @@ void expect_imagined_as_published(Intent& intent, const std::string& text) {
 
 // While another translates, nothing is led to a host that comes back before its own switch can take it.
 TEST_F(IntentTest, ACandidateThatReturnsIsLedToWhenItsSwitchHasReachedTheWorldInWhichItIsReady) {
-    std::string text = kTopology;
-    text.insert(text.find("[[network]]"),
-                "[[host]]\nname = \"kvm2\"\novsdb = \"tcp:127.0.0.1:2\"\nvtep = \"192.0.2.12\"\n"
-                "datapath = \"netdev\"\nuplinks = { physnet1 = \"eth1\" }\n");
-    text.replace(text.find("hosts = [\"kvm1\"]"), 16, "hosts = [\"kvm1\", \"kvm2\"]");
-    const auto candidate = intent_.consider({{"test.toml", text}});
-    ASSERT_TRUE(candidate.ok());
-    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    commit_with_kvm2(R"(["kvm1", "kvm2"])");
     const auto seen = [](const char* vtep, std::set<std::string> dead_links = {}) {
         fabric::Observation seen;
         seen.facts = {.vtep = Ip::parse(vtep), .vxlan_ofport = 1, .uplinks = {{"physnet1", 2}}};
@@ -272,14 +281,7 @@ TEST_F(IntentTest, ACandidateThatReturnsIsLedToWhenItsSwitchHasReachedTheWorldIn
 
 // Taken out of `hosts` for maintenance, and put back.
 TEST_F(IntentTest, AHostThatBecomesACandidateIsLedToWhenItsSwitchKnows) {
-    std::string text = kTopology;
-    text.insert(text.find("[[network]]"),
-                "[[host]]\nname = \"kvm2\"\novsdb = \"tcp:127.0.0.1:2\"\nvtep = \"192.0.2.12\"\n"
-                "datapath = \"netdev\"\nuplinks = { physnet1 = \"eth1\" }\n");
-    text.replace(text.find("hosts = [\"kvm1\"]"), 16, "hosts = [\"kvm2\", \"kvm1\"]");
-    const auto candidate = intent_.consider({{"test.toml", text}});
-    ASSERT_TRUE(candidate.ok());
-    intent_.commit(candidate, intent_.with_revision(candidate, "test", {}));
+    commit_with_kvm2(R"(["kvm2", "kvm1"])");
     const auto first = [&] { return intent_.published().world->gateways.at("igw")->candidates.at(0); };
     EXPECT_EQ(first().host, "kvm2");
     EXPECT_TRUE(first().ready);
