@@ -90,7 +90,7 @@ Foresight Supervisor::foresee(const Candidate& candidate) const {
     if (intent_.changes_nothing(candidate)) return {now, now, {}};
     auto next = intent_.imagine(candidate);
     for (const auto& [_, host] : fabric::Returning(next.state().learnt.returning))
-        next.note_reached(host, *next.published().world);
+        next.note_reached(host, next.published());
     const auto then = next.published().world;
     Foresight foresight{now, then, {}};
     for (const auto* world : {now.get(), then.get()})

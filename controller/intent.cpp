@@ -400,13 +400,15 @@ void Intent::note_synced(const std::string& host, bool synced) {
     if (news && judge_services()) rebuild({});
 }
 
-void Intent::note_reached(const std::string& host, const fabric::World& world) {
+void Intent::note_reached(const std::string& host, const Published& reached) {
     auto& open = open_[host];
     open.clear();
-    for (const auto& [name, gateway] : world.gateways)
+    for (const auto& [name, gateway] : reached.world->gateways)
         if (const auto rank = gateway->rank(host); rank && gateway->candidates[*rank].ready) open.insert(name);
-    const auto told = std::erase_if(
-        state_.learnt.returning, [&](const auto& known) { return known.second == host && open.contains(known.first); });
+    // Not by a world from before it was not ready: the one that shuts its gates may be on its way.
+    const auto told = std::erase_if(state_.learnt.returning, [&](const auto& known) {
+        return known.second == host && open.contains(known.first) && reached.number >= returned_in_[known];
+    });
     if (told == 0) return;
     dirty_ = true;
     rebuild({});
@@ -491,7 +493,9 @@ bool Intent::note_returning(const fabric::World& next) {
             if (!candidate.ready) continue;
             const bool still = state_.learnt.returning.contains({name, candidate.host});
             const bool comes = was_unready(published_.world, name, candidate.host) && !knows(name, candidate.host);
-            if (still || comes) returning.insert({name, candidate.host});
+            if (!still && !comes) continue;
+            returning.insert({name, candidate.host});
+            if (!still) returned_in_[{name, candidate.host}] = published_.number + 1;
         }
     if (returning == state_.learnt.returning) return false;
     state_.learnt.returning = std::move(returning);
@@ -551,7 +555,7 @@ void Intent::rebuild(fabric::Touched touched) {
     auto world = fabric::build(inputs, published_.world, touched);
     // `inputs` refers to what is learnt, which has changed then.
     if (note_returning(*world)) world = fabric::build(inputs, world, {});
-    published_ = {std::move(world), state_.current, SteadyClock::now()};
+    published_ = {std::move(world), state_.current, published_.number + 1, SteadyClock::now()};
     store_holders(rebound);
     look_at_gateways();
     publish_(published_);

@@ -75,8 +75,8 @@ class Intent {
     void lose(const std::string& host);
     /// It holds the flows it should, or not any more.
     void note_synced(const std::string& host, bool synced);
-    /// Its switch has acknowledged `world`, and may do so often.
-    void note_reached(const std::string& host, const fabric::World& world);
+    /// What its switch has acknowledged, a world of this Intent's; told as often as one likes.
+    void note_reached(const std::string& host, const Published& reached);
     /// Whether an address is one that others can have: in the network's subnet, and no port's, router's or gateway's.
     bool may_hear(const std::string& network, const Ip& ip) const;
     /// A next hop, or a neighbour that is known: whoever tells of it is heard, asked or not.
@@ -168,6 +168,7 @@ class Intent {
     std::map<std::string, fabric::HostFacts> facts_; ///< as observed
     nat::Health health_;
     std::map<std::string, std::string> active_;
+    std::map<fabric::Returning::value_type, std::uint64_t> returned_in_; ///< of those returning: Published::number
     std::map<std::string, std::set<std::string>> open_; ///< host → gateways that its switch translates for, acknowledged
     std::map<topology::AttachmentKey, SteadyClock::time_point> declined_; ///< when its guest declined last
     Published published_;

@@ -9,12 +9,14 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 
 namespace weft::controller {
 
 struct Published {
     fabric::WorldPtr world;
     RevisionNumber revision = 0;
+    std::uint64_t number = 0; ///< counts what was published; a daemon's own
     SteadyClock::time_point since;
 };
 

@@ -462,8 +462,9 @@ Task<void> Supervisor::note_health(std::string name, HostState state) {
         return !stopped_ && agent != hosts_.end() && agent->second.forwarding().state == wanted;
     };
     co_await asio::post(io_, asio::use_awaitable);
-    if (const auto agent = hosts_.find(name); agent != hosts_.end() && agent->second.flows->acknowledged())
-        intent_.note_reached(name, *agent->second.flows->acknowledged());
+    if (const auto agent = hosts_.find(name); agent != hosts_.end())
+        if (const auto reached = agent->second.flows->acknowledged(); reached.world)
+            intent_.note_reached(name, reached);
     if (state == HostState::syncing) co_return; // as it should be, but for a change on its way
     if (state == HostState::synced) {
         const auto since = trust_[name];

@@ -85,6 +85,7 @@ void SwitchAgent::publish(const Published& target) {
     if (phase_ == Phase::synced && view_of(have_, host_) == view_of(target_.world, host_)) {
         have_ = target_.world; // nothing about this host changed
         revision_ = target_.revision;
+        number_ = target_.number;
         return;
     }
     if (!was_behind) behind_since_ = SteadyClock::now();
@@ -169,6 +170,7 @@ void SwitchAgent::acknowledge(const Published& reached) {
     reached_ = true;
     have_ = reached.world;
     revision_ = reached.revision;
+    number_ = reached.number;
     refused_.reset();
 }
 

@@ -27,8 +27,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
         refused, ///< the switch refused a flow; waits for another world
     };
 
-    /// `changed` is called when the phase or the reason changed, and when the switch has acknowledged another world that
-    /// is of this host's concern.
+    /// `changed` is called when the phase or the reason changed, and when the switch has acknowledged another world
+    /// that is of this host's concern.
     SwitchAgent(asio::io_context& io, std::string host, Voice voice, std::function<void()> changed);
 
     /// One sentence a phase; empty for synced.
@@ -63,8 +63,8 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     /// What following `next` would take; `forgets`: as if forget_cached() were called. Nothing while it is not known
     /// what the switch holds: then it is read back first.
     std::optional<ToSend> to_send(const fabric::WorldPtr& next, bool forgets) const;
-    /// What the switch acknowledged; null: that is not known now.
-    const fabric::WorldPtr& acknowledged() const { return have_; }
+    /// What the switch acknowledged; without a world: that is not known now.
+    Published acknowledged() const { return {have_, revision_, number_, {}}; }
     /// Milliseconds that the switch has been behind the published world; 0 when it is not.
     std::int64_t lag_ms() const;
     openflow::SessionCounters counters() const;
@@ -113,6 +113,7 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     StaleCache cache_;
     bool forgets_ = false; ///< forget_cached() was called
     RevisionNumber revision_ = 0;
+    std::uint64_t number_ = 0; ///< have_'s
     SteadyClock::time_point behind_since_ = SteadyClock::now();
     std::size_t flows_ = 0;
     std::size_t groups_ = 0;

@@ -245,24 +245,27 @@ TEST_F(IntentTest, ACandidateThatReturnsIsLedToWhenItsSwitchHasReachedTheWorldIn
     };
     intent_.observe("kvm1", seen("192.0.2.11"));
     intent_.observe("kvm2", seen("192.0.2.12"));
-    intent_.note_reached("kvm2", *intent_.published().world);
+    intent_.note_reached("kvm2", intent_.published());
     EXPECT_EQ(kvm1(), "ready, led to");
+    const auto led_to = intent_.published();
     intent_.observe("kvm1", seen("192.0.2.11", {"physnet1"}));
     EXPECT_EQ(kvm1(), "not ready");
-    intent_.note_reached("kvm1", *intent_.published().world);
+    intent_.note_reached("kvm1", intent_.published());
     EXPECT_EQ(kvm1(), "not ready");
     intent_.observe("kvm1", seen("192.0.2.11"));
     EXPECT_EQ(kvm1(), "ready");
+    intent_.note_reached("kvm1", led_to);
+    EXPECT_EQ(kvm1(), "ready") << "that was before";
     EXPECT_EQ(intent_.active().at("igw"), "kvm2");
-    intent_.note_reached("kvm2", *intent_.published().world);
+    intent_.note_reached("kvm2", intent_.published());
     EXPECT_EQ(kvm1(), "ready") << "another switch";
     EXPECT_EQ(intent_.state().learnt.returning, (fabric::Returning{{"igw", "kvm1"}}));
     const auto before = published_;
-    intent_.note_reached("kvm1", *intent_.published().world);
+    intent_.note_reached("kvm1", intent_.published());
     EXPECT_EQ(kvm1(), "ready, led to");
     EXPECT_EQ(intent_.active().at("igw"), "kvm1");
     EXPECT_EQ(published_, before + 1);
-    intent_.note_reached("kvm1", *intent_.published().world);
+    intent_.note_reached("kvm1", intent_.published());
     EXPECT_EQ(published_, before + 1) << "no news";
 
     // Not synced (its bridge is not connected, say), and nobody could tell its switch to shut its gates: it has them
@@ -286,7 +289,7 @@ TEST_F(IntentTest, AHostThatBecomesACandidateIsLedToWhenItsSwitchKnows) {
     EXPECT_EQ(first().host, "kvm2");
     EXPECT_TRUE(first().ready);
     EXPECT_FALSE(first().in_service);
-    intent_.note_reached("kvm2", *intent_.published().world);
+    intent_.note_reached("kvm2", intent_.published());
     EXPECT_TRUE(first().in_service);
 }
 
