@@ -24,6 +24,12 @@ bool is_remade(const topology::Host& before, const topology::Host& after) {
     return before.bridge != after.bridge || before.datapath != after.datapath;
 }
 
+/// Switches take what they are sent: whoever returns is led to.
+void acknowledge(Intent& imagined) {
+    for (const auto& [_, host] : fabric::Returning(imagined.state().learnt.returning))
+        imagined.note_reached(host, imagined.published());
+}
+
 } // namespace
 
 std::set<std::string> moved_gateways(const std::map<std::string, std::string>& before,
@@ -89,8 +95,6 @@ Foresight Supervisor::foresee(const Candidate& candidate) const {
     const auto now = intent_.published().world;
     if (intent_.changes_nothing(candidate)) return {now, now, {}};
     auto next = intent_.imagine(candidate);
-    for (const auto& [_, host] : fabric::Returning(next.state().learnt.returning))
-        next.note_reached(host, next.published());
     const auto then = next.published().world;
     Foresight foresight{now, then, {}};
     for (const auto* world : {now.get(), then.get()})
@@ -106,6 +110,7 @@ Foresight Supervisor::foresee(const Candidate& candidate) const {
     const auto active = next.active();
     for (const auto& [name, seen] : observations)
         next.observe(name, seen);
+    acknowledge(next);
     const auto& later = next.published().world;
     const auto gateways = moved_gateways(active, next.active());
     for (auto& [name, host] : foresight.hosts)

@@ -77,13 +77,13 @@ State under(const Candidate& candidate, State state) {
     return state;
 }
 
-/// The gateway was there, and the host no candidate that could translate.
+/// A candidate of the gateway that was there and could not translate.
 bool was_unready(const fabric::WorldPtr& before, const std::string& gateway, const std::string& host) {
     if (!before) return false;
     const auto view = before->gateways.find(gateway);
     if (view == before->gateways.end()) return false;
     const auto rank = view->second->rank(host);
-    return !rank || !view->second->candidates[*rank].ready;
+    return rank && !view->second->candidates[*rank].ready;
 }
 
 } // namespace
@@ -481,7 +481,7 @@ bool Intent::judge_services() {
     return true;
 }
 
-bool Intent::note_returning(const fabric::World& next) {
+bool Intent::note_returning(const fabric::World& next, bool edited) {
     // One that cannot be told anything now goes on as it was told last.
     const auto knows = [&](const std::string& gateway, const std::string& host) {
         const auto open = open_.find(host);
@@ -492,7 +492,8 @@ bool Intent::note_returning(const fabric::World& next) {
         for (const auto& candidate : gateway->candidates) {
             if (!candidate.ready) continue;
             const bool still = state_.learnt.returning.contains({name, candidate.host});
-            const bool comes = was_unready(published_.world, name, candidate.host) && !knows(name, candidate.host);
+            const bool comes =
+                !edited && was_unready(published_.world, name, candidate.host) && !knows(name, candidate.host);
             if (!still && !comes) continue;
             returning.insert({name, candidate.host});
             if (!still) returned_in_[{name, candidate.host}] = published_.number + 1;
@@ -554,7 +555,7 @@ void Intent::rebuild(fabric::Touched touched) {
     const fabric::Inputs inputs{topology_, state_.allocations, bindings_, facts, state_.learnt};
     auto world = fabric::build(inputs, published_.world, touched);
     // `inputs` refers to what is learnt, which has changed then.
-    if (note_returning(*world)) world = fabric::build(inputs, world, {});
+    if (note_returning(*world, touched.all)) world = fabric::build(inputs, world, {});
     published_ = {std::move(world), state_.current, published_.number + 1, SteadyClock::now()};
     store_holders(rebound);
     look_at_gateways();

@@ -146,8 +146,9 @@ class Intent {
     void store_holders(const std::vector<std::string>& rebound);
     /// True when a host went out of service for gateways, or came back.
     bool judge_services();
-    /// Who has become ready with `next`, or is not any more: true when that changed.
-    bool note_returning(const fabric::World& next);
+    /// Who has become ready with `next`, or is not any more: true when that changed. An edit takes effect in one step, as
+    /// its plan says: nobody returns with it.
+    bool note_returning(const fabric::World& next, bool edited);
     /// Tells where gateways are active, when that changed.
     bool look_at_gateways();
     bool note_dead_links(const std::string& host, const std::set<std::string>& physnets);
