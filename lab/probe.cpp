@@ -68,7 +68,8 @@ class Probing {
         : plan_(plan), probes_(probes), options_(options), answers_(probes.size()), ended_(probes.size()) {
         for (std::size_t i = 0; i < probes.size(); ++i)
             answers_[i].probe = probes[i];
-        run_ = static_cast<std::uint32_t>(getpid());
+        // An address of SNAT remembers the id of an echo for half a minute: 65,536 half milliseconds are more.
+        run_ = static_cast<std::uint32_t>(Clock::now().time_since_epoch() / std::chrono::microseconds(500));
     }
 
     Result<std::vector<Answer>> run() {
