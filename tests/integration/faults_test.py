@@ -298,7 +298,7 @@ class Faults(FabricTest):
         others = {host: sent for host, sent in self.lab.sent().items() if host != "kvm2"}
         self.assertFalse(relay.ended)
         relay.inject(garbage)
-        eventually(lambda: relay.ended, 2, f"the end of the session after {what}")
+        eventually(lambda: relay.ended, 0.5, f"the end of the session after {what}")
         yield
         self.assertEqual({host: sent for host, sent in self.lab.sent().items() if host != "kvm2"}, others)
         self.assertEqual([self.state("kvm1"), self.state("kvm3")], ["synced", "synced"])
