@@ -83,9 +83,7 @@ void SwitchAgent::publish(const Published& target) {
     const bool was_behind = behind();
     target_ = target;
     if (phase_ == Phase::synced && view_of(have_, host_) == view_of(target_.world, host_)) {
-        have_ = target_.world; // nothing about this host changed
-        revision_ = target_.revision;
-        number_ = target_.number;
+        acknowledge(target_); // nothing about this host changed
         return;
     }
     if (!was_behind) behind_since_ = SteadyClock::now();
@@ -167,7 +165,6 @@ void SwitchAgent::enter(Phase phase, std::string reason) {
 }
 
 void SwitchAgent::acknowledge(const Published& reached) {
-    reached_ = true;
     have_ = reached.world;
     revision_ = reached.revision;
     number_ = reached.number;
@@ -196,6 +193,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
     // A session that another replaced serves no longer: its successor owns the agent's state.
     while (session == session_ && !session->ended()) {
         Result<> done;
+        const auto before = have_;
         tried_ = target_.world;
         if (!ready_ || !target_.world)
             enter(Phase::waiting);
@@ -209,7 +207,7 @@ Task<void> SwitchAgent::serve(std::shared_ptr<openflow::Session> session) {
             enter(Phase::synced);
 
         if (session != session_ || session->ended()) break;
-        if (std::exchange(reached_, false)) changed_();
+        if (have_ != before) changed_();
         if (!done && done.error().kind == ErrorKind::refused) {
             refused_ = tried_; // a newer one may have been published meanwhile
             have_.reset();     // the next attempt reads back

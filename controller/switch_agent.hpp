@@ -106,7 +106,6 @@ class SwitchAgent : public std::enable_shared_from_this<SwitchAgent> {
     Phase phase_ = Phase::absent;
     std::string reason_{sentence(Phase::absent)};
     fabric::WorldPtr have_;    ///< what the switch acknowledged in this session; null: unknown, read back
-    bool reached_ = false;     ///< another world than when `changed` was called last
     fabric::WorldPtr tried_;   ///< the world that was sent last, or was to be
     fabric::WorldPtr refused_; ///< the world that the switch refused: not tried twice
     bool drifted_ = false;     ///< somebody else changed something
